@@ -1,0 +1,1 @@
+"""xStocks relayer."""

@@ -1,0 +1,113 @@
+"""What is signed, by whom, and the signed attempts that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from eth_hash.auto import keccak
+
+from relayer.domain.address import ChainId
+from relayer.domain.transfer import ActKind, Deposit, IdWord, TransferId
+from relayer.domain.wire import HexBytes, Terms, Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Exactly what a quorum is asked to sign for one Transfer.
+
+    ``terms`` holds what the deposit does not fix (deadline and epoch; or blockhash, signers and
+    payer); ``digest`` is keccak256 of the payload that an attester must rebuild on its own.
+    ``dies_at`` (seconds since the epoch) is when signing it again is worth a new draft.
+    """
+
+    kind: ActKind
+    id: IdWord
+    chain: ChainId
+    terms: Terms
+    digest: Word
+    dies_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningRequest:
+    """A draft and its deposit, published for attesters."""
+
+    type: Literal["signing_request"] = "signing_request"
+    v: Literal[1] = 1
+    deposit: Deposit
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """One attester's signature over a draft's payload.
+
+    ``attester`` is the public key as the destination knows it: 20-byte address, or Ed25519 key.
+    """
+
+    type: Literal["attestation"] = "attestation"
+    v: Literal[1] = 1
+    id: IdWord
+    digest: Word
+    attester: HexBytes
+    signature: HexBytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One attested item of a Submission: what to do for which deposit, under which terms."""
+
+    deposit: Deposit
+    draft: Draft
+    attestations: tuple[Attestation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One signed transaction attempt, persisted before it is first broadcast.
+
+    ``tx`` is the hash, signature or txid known before broadcasting. ``nonce`` orders EVM
+    transactions of one payer (None elsewhere). ``bounds`` is what its chain's own rule needs to
+    say that it can no longer land: lastValidBlockHeight, or expiration in milliseconds.
+    """
+
+    tx: str
+    chain: ChainId
+    ids: tuple[IdWord, ...]
+    raw: HexBytes
+    nonce: int | None = None
+    bounds: int = 0
+    made_at: float
+
+
+class LandingKind(StrEnum):
+    """What is known of a Submission on its chain."""
+
+    PENDING = "pending"
+    LANDED = "landed"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """The outcome of a Submission by its chain's own rules.
+
+    PENDING: it may still land, or stands in a block that is not final. LANDED: final and
+    executed; ``skipped`` names items the gateway refused, with the gateway's word for why.
+    FAILED: final and reverted whole. DEAD: it can never land. ``height`` and ``detail`` where
+    they are known.
+    """
+
+    kind: LandingKind
+    height: int | None = None
+    skipped: Mapping[TransferId, str]
+    detail: str = ""
+
+
+def payload_digest(payload: bytes) -> bytes:
+    """The 32 bytes that name a payload in requests, journals and attestations."""
+    return keccak(payload)

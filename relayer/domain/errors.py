@@ -1,0 +1,95 @@
+"""Every error the relayer raises on purpose.
+
+RelayerError
+├── Transient          try again later; nothing is decided yet
+│   ├── Unavailable    an endpoint did not answer, or answered nonsense
+│   ├── Disagreement   endpoints contradict each other
+│   ├── HistoryPruned  the endpoint no longer holds the heights asked for
+│   ├── PayerEmpty     the lane's payer is short of native coin
+│   └── Lost           a commit on the bus is not known to have succeeded
+├── Rejected           never try again: this input is refused for good
+│   ├── AddressRefused an account text or shape that is not valid on its chain
+│   ├── AmountRefused  an amount that is not a whole, positive number of units
+│   ├── MemoRefused    a memo outside the grammar
+│   ├── RecordRefused  a bus record that does not decode or is not authentic
+│   ├── DraftRefused   a draft an attester must not sign
+│   ├── Unwanted       a submission that would execute nothing
+│   └── Refused        signed bytes that can never land
+└── Fatal              stop: a person has to look
+    ├── SettingRefused a setting outside what is allowed
+    └── StateRefused   authentic state that cannot be read
+"""
+
+from __future__ import annotations
+
+
+class RelayerError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class Transient(RelayerError):
+    """Try again later; nothing is decided."""
+
+
+class Unavailable(Transient):
+    """An endpoint did not answer, or not in its protocol."""
+
+
+class Disagreement(Transient):
+    """Endpoints of one chain contradict each other."""
+
+
+class HistoryPruned(Transient):
+    """The endpoint no longer holds the heights asked for; another one may."""
+
+
+class PayerEmpty(Transient):
+    """The lane's payer is short of native coin; the message names the missing amount."""
+
+
+class Lost(Transient):
+    """A commit is not known to have succeeded: restore before doing anything else."""
+
+
+class Rejected(RelayerError):
+    """Refused for good; trying again cannot help."""
+
+
+class AddressRefused(Rejected):
+    """An account text or shape that is not valid on its chain."""
+
+
+class AmountRefused(Rejected):
+    """An amount that is not a whole, positive number of units."""
+
+
+class MemoRefused(Rejected):
+    """A deposit memo outside the grammar."""
+
+
+class RecordRefused(Rejected):
+    """A bus record that does not decode, is too large, or is not authentic."""
+
+
+class DraftRefused(Rejected):
+    """A draft that an attester must not sign."""
+
+
+class Unwanted(Rejected):
+    """A submission of which no item would be executed; the message has the chain's word."""
+
+
+class Refused(Rejected):
+    """Signed bytes that can never land; the message has the node's word."""
+
+
+class Fatal(RelayerError):
+    """Stop: a person has to look."""
+
+
+class SettingRefused(Fatal):
+    """A setting outside what is allowed."""
+
+
+class StateRefused(Fatal):
+    """Authentic state that cannot be read."""

@@ -1,0 +1,94 @@
+"""How values look as JSON: bytes as lower-case hex, big integers as decimal strings.
+
+JavaScript readers lose integers above 2**53, so every amount travels as text. Records are decoded
+strictly: a missing field or a wrong type refuses the record; a field this version does not know
+is passed over, so that version N reads what version N + 1 writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Generic, TypeVar
+
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+
+from relayer.domain.address import Account, ChainId
+from relayer.domain.amount import Shares
+from relayer.domain.errors import RecordRefused
+
+MAX_RECORD: Final = 256 * 1024
+"""Bytes above which a record is refused unread."""
+
+_MAX_DIGITS: Final = 80
+
+
+def _bytes_from_hex(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        msg = "expected lower-case hex text"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError into its own error
+    return bytes.fromhex(value)
+
+
+def _word_from_hex(value: object) -> bytes:
+    word = _bytes_from_hex(value)
+    if len(word) != 32:  # noqa: PLR2004 - a word is 32 bytes
+        msg = "expected 32 bytes of hex"
+        raise ValueError(msg)
+    return word
+
+
+def _int_from_text(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        msg = "expected an integer as decimal text"
+        raise ValueError(msg)
+    if isinstance(value, str) and (
+        len(value) > _MAX_DIGITS or not value.lstrip("-").isdigit()
+    ):
+        msg = "expected an integer as decimal text"
+        raise ValueError(msg)
+    return int(value)
+
+
+HexBytes = Annotated[bytes, PlainValidator(_bytes_from_hex), PlainSerializer(bytes.hex)]
+Word = Annotated[bytes, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
+AccountWord = Annotated[
+    Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)
+]
+SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str)]
+IntText = Annotated[int, PlainValidator(_int_from_text), PlainSerializer(str)]
+Chain = ChainId
+Terms = Mapping[str, str]
+"""What a draft fixes beyond the deposit, by name (deadline, epoch; or blockhash, signers...)."""
+
+T = TypeVar("T")
+
+
+class Codec(Generic[T]):
+    """JSON bytes of one record type (or a union told apart by its ``type`` field)."""
+
+    def __init__(self, kind: object) -> None:
+        """Build the decoder of a dataclass or of an annotated union of dataclasses."""
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)  # type: ignore[arg-type]  # TypeForm
+
+    def encode(self, value: T) -> bytes:
+        """The JSON text of a record, keys in declaration order."""
+        return self._adapter.dump_json(value)
+
+    def decode(self, data: bytes) -> T:
+        """The record in a JSON text; RecordRefused if it is too large or not of this type."""
+        if len(data) > MAX_RECORD:
+            msg = f"the record has {len(data)} bytes, more than {MAX_RECORD}"
+            raise RecordRefused(msg)
+        try:
+            return self._adapter.validate_json(data, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            msg = f"{place or 'record'}: {first['msg']}"
+            raise RecordRefused(msg) from error
+
+    def json_schema(self) -> dict[str, object]:
+        """The JSON schema of the record type."""
+        return self._adapter.json_schema(mode="serialization")
