@@ -1,0 +1,1 @@
+"""The buses behind `relayer.ports.bus`: embedded (SQLite) and Kafka."""

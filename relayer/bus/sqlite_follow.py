@@ -1,0 +1,82 @@
+"""Reading a topic of the embedded bus without owning it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Self
+
+    from relayer.bus.sqlite import SqliteBus
+    from relayer.ports.bus import Record
+
+CHUNK: Final = 256
+"""Records read from one partition at a time."""
+
+
+class SqliteFollower:
+    """See `relayer.ports.bus.Follower`."""
+
+    def __init__(self, bus: SqliteBus, topic: str, since: timedelta | None) -> None:
+        """Begin at the first `__anext__`."""
+        self.caught_up = asyncio.Event()
+        self._bus, self._topic, self._since = bus, topic, since
+        self._bell = bus.bell(topic)
+        self._read: deque[Record] = deque()
+        self._next: dict[int, int] | None = None
+        self._behind: dict[int, int] = {}
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Record:
+        """Wait for the next record."""
+        while not self._read and not self._closed:
+            self._bell.clear()  # before reading: a commit from here on rings again
+            self._fill()
+            if self._read:
+                await asyncio.sleep(0)  # a long replay must not starve the others
+            else:
+                await self._bell.wait()
+        if self._closed:
+            raise StopAsyncIteration
+        return self._read.popleft()
+
+    async def aclose(self) -> None:
+        """Stop; whoever waits in `__anext__` gets the end."""
+        self._closed = True
+        self._bell.set()
+
+    def _fill(self) -> None:
+        positions = self._begin() if self._next is None else self._next
+        self._mark_progress(positions)
+        for number in range(self._bus.partitions(self._topic)):
+            found = self._bus.log.read(self._topic, number, positions.get(number, 0), CHUNK)
+            if found:
+                positions[number] = found[-1].offset + 1
+            else:
+                self._behind.pop(number, None)  # what was there has expired or been replaced
+            self._read.extend(found)
+        if not self._read:
+            self.caught_up.set()
+
+    def _begin(self) -> dict[int, int]:
+        log = self._bus.log
+        self._behind = log.ends(self._topic)
+        self._next = {}
+        if self._since is not None:
+            since = self._bus.now() - self._since.total_seconds()
+            self._next = {n: log.first_since(self._topic, n, since) for n in self._behind}
+        return self._next
+
+    def _mark_progress(self, positions: dict[int, int]) -> None:
+        for number, end in list(self._behind.items()):
+            if positions.get(number, 0) >= end:
+                del self._behind[number]
+        if not self._behind:
+            self.caught_up.set()
