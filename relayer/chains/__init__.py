@@ -1,0 +1,1 @@
+"""One package per virtual machine, with the same files in the same order."""

@@ -1,0 +1,1 @@
+"""Where backed shares are read from, each answer with its freshness."""

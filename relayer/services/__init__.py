@@ -1,0 +1,1 @@
+"""What the relayer does: each service knows ports and domain only."""

@@ -1,0 +1,1 @@
+"""Keys behind the Signer port."""
