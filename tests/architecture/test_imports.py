@@ -1,0 +1,35 @@
+"""What an import costs: the command line answers at once, the domain stands alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.tree import ROOT
+
+HEAVY = {"aiohttp", "aiokafka", "solana", "solders", "testcontainers", "tronpy", "web3"}
+
+
+def _loaded(statement: str) -> set[str]:
+    """Run a statement in a new interpreter and list the top-level modules it loaded."""
+    script = f"import json, sys\n{statement}\nprint(json.dumps([*sys.modules]), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("module", ["relayer.domain.lifecycle", "relayer.ports.chain"])
+def test_domain_and_ports_load_no_library_of_a_chain(module: str) -> None:
+    """Importing the pure core costs none of the heavy libraries."""
+    assert _loaded(f"import {module}") & HEAVY == set()
+
+
+def test_help_loads_no_library_of_a_chain() -> None:
+    """`relayer --help` answers without any heavy library, so in a fraction of a second."""
+    run = "from relayer.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+
+    assert _loaded(run) & HEAVY == set()

@@ -1,0 +1,27 @@
+"""Settings of every test: how hard properties are tried, and which kind of test a file holds."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
+"""Silenced: both judge this machine's load, not the test."""
+
+settings.register_profile(
+    "ci",
+    derandomize=True,  # a red build must be red again
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=SLOW,
+)
+settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=5_000,
+    stateful_step_count=200,
+    print_blob=True,
+    suppress_health_check=SLOW,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
