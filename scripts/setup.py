@@ -28,7 +28,11 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CONTRACTS = ROOT / "contracts"
 CACHE = ROOT / ".cache"
+LINES_OF_A_FAILURE = 20
 TOOLS = ("anvil", "cast", "forge")
+NEWEST = (3, 13)
+"""The newest Python that every locked package has a build for."""
+LOCKED_PLATFORM = "linux-amd64"
 NODE = 20
 """The major version of Node that Foundry's packages ask for."""
 
@@ -56,7 +60,8 @@ def _environment() -> Iterator[str]:
         return
     _say("bringing the Python environment (.venv)")
     uv = _bring_uv()
-    if not _works(PYTHON, "-c", "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"):
+    suits = f"import sys; sys.exit(not {preflight.PYTHON} <= sys.version_info[:2] <= {NEWEST})"
+    if not _works(PYTHON, "-c", suits):
         _create_environment(uv)
     _run(uv, "pip", "sync", "--quiet", "--require-hashes", "requirements.lock")
     _run(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
@@ -67,10 +72,10 @@ def _environment() -> Iterator[str]:
 def _create_environment(uv: Path) -> None:
     """Create .venv with this Python, or with one that uv brings where this one is too new.
 
-    Not every locked package has a build for 3.14 (coincurve, which tronpy needs, has none).
+    Coincurve, which tronpy needs, has none for 3.14.
     """
     shutil.rmtree(VENV, ignore_errors=True)
-    if sys.version_info < (3, 14):
+    if sys.version_info[:2] <= NEWEST:
         _run(sys.executable, "-m", "venv", "--without-pip", VENV)
         return
     _say("this Python is newer than some packages have builds for: uv brings Python 3.13")
@@ -137,16 +142,18 @@ def _bring_node() -> Path:
 
 
 def _unlocked_tools() -> list[str]:
-    """Name the platform packages, with version, that package-lock.json does not pin by hash.
+    """Name the tools of this platform, with version, that package-lock.json does not pin by hash.
 
-    npm writes only those platforms into a lock file that its registry served on that day.
+    `npm ci` refuses a lock file that names a package without its hash, and npm knows a hash only of
+    what its registry served on the day of locking: so far, the builds for Linux on x86-64.
     """
     locked = json.loads((CONTRACTS / "package-lock.json").read_text())["packages"]
     wanted = []
     for tool in TOOLS:
         name = f"@foundry-rs/{tool}-{preflight.anvil_platform()}"
         if f"node_modules/{name}" not in locked:
-            wanted.append(f"{name}@{locked[f'node_modules/@foundry-rs/{tool}']['version']}")
+            version = locked[f"node_modules/@foundry-rs/{tool}-{LOCKED_PLATFORM}"]["version"]
+            wanted.append(f"{name}@{version}")
     return wanted
 
 
@@ -172,7 +179,7 @@ def _run(
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=_variables(path) | variables,
+        env={**_variables(path), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,
@@ -181,7 +188,7 @@ def _run(
     )
     if done.returncode != 0:
         if done.stdout:
-            sys.stderr.write(done.stdout)
+            sys.stderr.writelines(done.stdout.splitlines(keepends=True)[:LINES_OF_A_FAILURE])
         raise Failed(f"`{' '.join(map(str, command))}` failed with exit code {done.returncode}")
 
 
