@@ -80,12 +80,8 @@ def check_shape(chain: ChainId, account: bytes) -> None:
         msg = f"an account has 32 bytes that are not all zero, not {account.hex()!r}"
         raise AddressRefused(msg)
     head = account[:-_EVM_BYTES]
-    wanted = {Family.EVM: bytes(12), Family.TRON: bytes(11) + bytes([TRON_PREFIX])}.get(
-        family
-    )
-    if wanted is not None and (
-        head != wanted or account[-_EVM_BYTES:] == bytes(_EVM_BYTES)
-    ):
+    wanted = {Family.EVM: bytes(12), Family.TRON: bytes(11) + bytes([TRON_PREFIX])}.get(family)
+    if wanted is not None and (head != wanted or account[-_EVM_BYTES:] == bytes(_EVM_BYTES)):
         msg = f"{account.hex()} is not an account of {chain}"
         raise AddressRefused(msg)
 
@@ -102,9 +98,7 @@ def account_from_tron(address: bytes) -> Account:
 
 def account_from_word(chain: ChainId, address: bytes) -> Account:
     """The 32-byte form of a 20-byte address of an EVM or Tron chain."""
-    return (account_from_tron if family_of(chain) is Family.TRON else account_from_evm)(
-        address
-    )
+    return (account_from_tron if family_of(chain) is Family.TRON else account_from_evm)(address)
 
 
 def word_of(account: bytes) -> bytes:

@@ -6,7 +6,7 @@ RelayerError
 │   ├── Disagreement   endpoints contradict each other
 │   ├── HistoryPruned  the endpoint no longer holds the heights asked for
 │   ├── PayerEmpty     the lane's payer is short of native coin
-│   └── Lost           a commit on the bus is not known to have succeeded
+│   └── Lost           a commit is not known to have succeeded (relayer.ports.bus)
 ├── Rejected           never try again: this input is refused for good
 │   ├── AddressRefused an account text or shape that is not valid on its chain
 │   ├── AmountRefused  an amount that is not a whole, positive number of units
@@ -45,10 +45,6 @@ class HistoryPruned(Transient):
 
 class PayerEmpty(Transient):
     """The lane's payer is short of native coin; the message names the missing amount."""
-
-
-class Lost(Transient):
-    """A commit is not known to have succeeded: restore before doing anything else."""
 
 
 class Rejected(RelayerError):

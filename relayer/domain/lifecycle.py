@@ -19,17 +19,27 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from relayer.domain.draft import Attestation, Draft
-from relayer.domain.reasons import Reason
-from relayer.domain.transfer import (
-    Delivery,
-    Deposit,
-    IdWord,
-    Receipt,
-    ReceiptKind,
-    Refund,
-    TransferId,
-    Void,
+from relayer.domain.facts import (
+    Accepted,
+    Attested,
+    Delivered,
+    DepositDenied,
+    DepositSeen,
+    DepositVerified,
+    Drafted,
+    Due,
+    Fact,
+    Held,
+    Landed,
+    Parked,
+    Refunded,
+    Retried,
+    Sealed,
+    Unlanded,
+    Voided,
 )
+from relayer.domain.reasons import Reason
+from relayer.domain.transfer import Deposit, ReceiptKind
 
 RECHECK_SECONDS: Final = 30.0
 """How long a landed delivery may stay unseen by the listener before its receipt is asked for."""
@@ -76,172 +86,6 @@ class Transfer:
     submission: str | None = None
 
 
-# Facts: what a Transfer is told. Times are seconds since the epoch.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositSeen:
-    """A deposit record reached the lane; nothing about it is proven yet."""
-
-    deposit: Deposit
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositVerified:
-    """This process read the deposit, final, and the destination's receipt of its id."""
-
-    deposit: Deposit
-    receipt: Receipt | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositDenied:
-    """The source chain has no such final deposit: the record was forged or reorged away."""
-
-    id: IdWord
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Something that ends by itself stands in the way; look again at ``until``."""
-
-    id: IdWord
-    reason: Reason
-    until: float
-    at: float
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
-    """Set aside under a Reason until an operator acts."""
-
-    id: IdWord
-    reason: Reason
-    at: float
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The lane judged that a verified deposit may be delivered now."""
-
-    id: IdWord
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
-    """The draft to sign exists; ``until`` is how long to wait for its quorum."""
-
-    id: IdWord
-    draft: Draft
-    until: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attested:
-    """A valid signature over the current draft came in; ``needed`` make a quorum."""
-
-    attestation: Attestation
-    needed: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """A signed transaction that carries this Transfer is persisted."""
-
-    id: IdWord
-    tx: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """That transaction is final and executed; the listener's fact closes the Transfer."""
-
-    id: IdWord
-    tx: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unlanded:
-    """That transaction failed, skipped the Transfer, or can never land."""
-
-    id: IdWord
-    tx: str
-    reason: Reason
-    until: float
-    at: float
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
-    """The listener read the final delivery."""
-
-    delivery: Delivery
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voided:
-    """The listener read the final void."""
-
-    void: Void
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refunded:
-    """The listener read the final refund."""
-
-    refund: Refund
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """The time the Transfer asked to be looked at has come."""
-
-    id: IdWord
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
-    """An operator asks to look at a parked Transfer again."""
-
-    id: IdWord
-    at: float
-
-
-Fact = (
-    DepositSeen
-    | DepositVerified
-    | DepositDenied
-    | Held
-    | Parked
-    | Accepted
-    | Drafted
-    | Attested
-    | Sealed
-    | Landed
-    | Unlanded
-    | Delivered
-    | Voided
-    | Refunded
-    | Due
-    | Retried
-)
-
-
 class Effect(StrEnum):
     """What the lane must do for a Transfer after the commit that persisted it."""
 
@@ -260,23 +104,6 @@ class Transition:
     transfer: Transfer | None
     told: Stage | None = None
     effects: tuple[Effect, ...] = ()
-
-
-def id_of(fact: Fact) -> TransferId:
-    """The id a fact is about."""
-    match fact:
-        case DepositSeen() | DepositVerified():
-            return fact.deposit.id
-        case Attested():
-            return fact.attestation.id
-        case Delivered():
-            return fact.delivery.id
-        case Voided():
-            return fact.void.id
-        case Refunded():
-            return fact.refund.id
-        case _:
-            return fact.id
 
 
 def transition(transfer: Transfer | None, fact: Fact) -> Transition:
@@ -313,9 +140,7 @@ def transition(transfer: Transfer | None, fact: Fact) -> Transition:
 def _begin(fact: Fact) -> Transition:
     if not isinstance(fact, DepositSeen):
         return Transition(transfer=None)
-    begun = Transfer(
-        deposit=fact.deposit, stage=Stage.SEEN, since=fact.at, seen_at=fact.at
-    )
+    begun = Transfer(deposit=fact.deposit, stage=Stage.SEEN, since=fact.at, seen_at=fact.at)
     return Transition(transfer=begun, told=Stage.SEEN, effects=(Effect.VERIFY,))
 
 
@@ -355,9 +180,7 @@ def _verified(transfer: Transfer, fact: DepositVerified) -> Transition:
     if fact.deposit.flaw is not None:
         return _park(known, fact.deposit.flaw, fact.at, "")
     if transfer.stage in {Stage.SEEN, Stage.SUBMITTED}:
-        return Transition(
-            transfer=replace(_enter(known, Stage.WAITING, fact.at), due_at=fact.at)
-        )
+        return Transition(transfer=replace(_enter(known, Stage.WAITING, fact.at), due_at=fact.at))
     return Transition(transfer=known)
 
 
@@ -367,10 +190,7 @@ def _denied(transfer: Transfer) -> Transition:
 
 
 def _held(transfer: Transfer, fact: Held) -> Transition:
-    if (
-        transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED}
-        or transfer.stage in CLOSED
-    ):
+    if transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED} or transfer.stage in CLOSED:
         return Transition(transfer=transfer)
     stage = Stage.WAITING if transfer.verified else Stage.SEEN
     held = _enter(transfer, stage, fact.at)
@@ -378,29 +198,20 @@ def _held(transfer: Transfer, fact: Held) -> Transition:
     if transfer.reason is fact.reason:
         held = replace(held, since=transfer.since)
     return Transition(
-        transfer=replace(
-            held, reason=fact.reason, detail=fact.detail, due_at=fact.until
-        ),
+        transfer=replace(held, reason=fact.reason, detail=fact.detail, due_at=fact.until),
         told=told,
     )
 
 
 def _parked(transfer: Transfer, fact: Parked) -> Transition:
-    if (
-        transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED}
-        or transfer.stage in CLOSED
-    ):
+    if transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED} or transfer.stage in CLOSED:
         return Transition(transfer=transfer)
     return _park(transfer, fact.reason, fact.at, fact.detail)
 
 
 def _attested(transfer: Transfer, fact: Attested) -> Transition:
     draft, new = transfer.draft, fact.attestation
-    if (
-        transfer.stage is not Stage.SIGNING
-        or draft is None
-        or new.digest != draft.digest
-    ):
+    if transfer.stage is not Stage.SIGNING or draft is None or new.digest != draft.digest:
         return Transition(transfer=transfer)
     if any(old.attester == new.attester for old in transfer.attestations):
         return Transition(transfer=transfer)
@@ -441,13 +252,9 @@ def _due(transfer: Transfer, fact: Due) -> Transition:
             again = _enter(transfer, Stage.WAITING, fact.at)
             again = replace(again, reason=Reason.QUORUM_MISSING, due_at=fact.at)
             told = None if transfer.reason is Reason.QUORUM_MISSING else Stage.WAITING
-            return Transition(
-                transfer=replace(again, attempts=transfer.attempts + 1), told=told
-            )
+            return Transition(transfer=replace(again, attempts=transfer.attempts + 1), told=told)
         case Stage.DRAFTING:
-            return Transition(
-                transfer=replace(transfer, due_at=None), effects=(Effect.DRAFT,)
-            )
+            return Transition(transfer=replace(transfer, due_at=None), effects=(Effect.DRAFT,))
         case Stage.WAITING | Stage.READY | Stage.PARKED | Stage.VOIDED:
             return Transition(transfer=transfer)
         case Stage.DELIVERED | Stage.REFUNDED:

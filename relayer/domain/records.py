@@ -11,35 +11,15 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from relayer.domain.address import ChainId
+from relayer.domain.authority import Signed
 from relayer.domain.draft import Attestation, SigningRequest, Submission
-from relayer.domain.lifecycle import Stage, Transfer
+from relayer.domain.lifecycle import (
+    Stage,
+    Transfer,
+)
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Delivery, Deposit, IdWord, Refund, Void
-from relayer.domain.wire import AccountWord, Codec, HexBytes, SharesText, Word
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """An operator's order about one Transfer; carried inside a Signed envelope."""
-
-    type: Literal["command"] = "command"
-    v: Literal[1] = 1
-    command: IdWord
-    order: Literal["retry", "park", "refund"]
-    target: IdWord
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """A record signed by a monitor or an operator: see relayer.domain.authority."""
-
-    type: Literal["signed"] = "signed"
-    v: Literal[1] = 1
-    role: Literal["monitor", "operator"]
-    key: Word
-    body: str
-    signature: HexBytes
+from relayer.domain.wire import AccountWord, Codec, SharesText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +54,9 @@ class TransferTold:
 
 InboxRecord = Deposit | Delivery | Void | Refund | Attestation | Signed
 
-INBOX: Final[Codec[InboxRecord]] = Codec(
-    Annotated[InboxRecord, Field(discriminator="type")]
-)
+INBOX: Final[Codec[InboxRecord]] = Codec(Annotated[InboxRecord, Field(discriminator="type")])
 REQUESTS: Final[Codec[SigningRequest]] = Codec(SigningRequest)
 TRANSFERS: Final[Codec[TransferTold]] = Codec(TransferTold)
-SIGNED: Final[Codec[Signed]] = Codec(Signed)
 TRANSFER_STATE: Final[Codec[Transfer]] = Codec(Transfer)
 SUBMISSION_STATE: Final[Codec[Submission]] = Codec(Submission)
 

@@ -108,15 +108,11 @@ def outstanding(ks: Iterable[Interval]) -> Interval:
     """The sum of K over all chains, in shares."""
     total = Interval.exactly(0)
     for k in ks:
-        total = Interval(
-            low=Shares(total.low + k.low), high=Shares(total.high + k.high)
-        )
+        total = Interval(low=Shares(total.low + k.low), high=Shares(total.high + k.high))
     return total
 
 
-def check_backing(
-    asset: str, total: Interval, multiplier: int, reserve: Reserve
-) -> Finding | None:
+def check_backing(asset: str, total: Interval, multiplier: int, reserve: Reserve) -> Finding | None:
     """A: the stock held covers outstanding shares times the multiplier (rounded up)."""
     required = -(-total.low * multiplier // WAD)
     if required <= reserve.stock:
@@ -133,9 +129,7 @@ def check_vault(snapshot: SupplySnapshot, counters: Counters) -> Finding | None:
     missing = snapshot.inventory + moved - snapshot.held
     if missing <= 0:
         return None
-    detail = (
-        f"the vault is short of {missing} shares (1e-18) at height {snapshot.height}"
-    )
+    detail = f"the vault is short of {missing} shares (1e-18) at height {snapshot.height}"
     return Finding(
         rule="C",
         asset=snapshot.asset,
@@ -196,15 +190,9 @@ def check_act(
         if claim_of(act) == allowed:
             return None
         detail = f"{act.type} {act.id.hex()} in {act.tx} differs from its deposit"
-        return Finding(
-            rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=True
-        )
+        return Finding(rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=True)
     source = act.source if isinstance(act, Delivery) else act.chain
-    times = (
-        list(final_times.values()) if source is None else [final_times.get(source, 0)]
-    )
+    times = list(final_times.values()) if source is None else [final_times.get(source, 0)]
     proven = bool(times) and min(times) > act.time
     detail = f"{act.type} {act.id.hex()} in {act.tx} has no deposit"
-    return Finding(
-        rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=proven
-    )
+    return Finding(rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=proven)

@@ -16,14 +16,12 @@ from pydantic import PlainSerializer, PlainValidator
 from relayer.domain.address import Account, ChainId, chain_key
 from relayer.domain.amount import Shares
 from relayer.domain.reasons import Reason
-from relayer.domain.wire import AccountWord, HexBytes, SharesText, Word, _word_from_hex
+from relayer.domain.wire import AccountWord, HexBytes, SharesText, _word_from_hex
 
 TransferId = NewType("TransferId", bytes)
 """32 bytes that name one Transfer on every chain."""
 
-IdWord = Annotated[
-    TransferId, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)
-]
+IdWord = Annotated[TransferId, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
 
 TAG: Final = keccak(b"xstocks-relayer/transfer/1")
 NOWHERE: Final = Account(bytes(32))
@@ -173,9 +171,7 @@ class Route:
         return f"{self.asset} {self.source}>{self.destination}"
 
 
-def counted_id(
-    source: ChainId, gateway: bytes, destination: ChainId, nonce: int
-) -> TransferId:
+def counted_id(source: ChainId, gateway: bytes, destination: ChainId, nonce: int) -> TransferId:
     """The id of a deposit that a gateway counted (EVM, Tron): design section 5, "Ids"."""
     words = (
         TAG,

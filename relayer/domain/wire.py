@@ -43,9 +43,7 @@ def _int_from_text(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         msg = "expected an integer as decimal text"
         raise ValueError(msg)
-    if isinstance(value, str) and (
-        len(value) > _MAX_DIGITS or not value.lstrip("-").isdigit()
-    ):
+    if isinstance(value, str) and (len(value) > _MAX_DIGITS or not value.lstrip("-").isdigit()):
         msg = "expected an integer as decimal text"
         raise ValueError(msg)
     return int(value)
@@ -53,9 +51,7 @@ def _int_from_text(value: object) -> int:
 
 HexBytes = Annotated[bytes, PlainValidator(_bytes_from_hex), PlainSerializer(bytes.hex)]
 Word = Annotated[bytes, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
-AccountWord = Annotated[
-    Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)
-]
+AccountWord = Annotated[Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
 SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str)]
 IntText = Annotated[int, PlainValidator(_int_from_text), PlainSerializer(str)]
 Chain = ChainId

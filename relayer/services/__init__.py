@@ -1,1 +1,1 @@
-"""What the relayer does: each service knows ports and domain only."""
+"""Listener, Relayer, Attester, Monitor and Tracker: they know the domain and the ports only."""

@@ -1,0 +1,200 @@
+"""The facts a Transfer is told: past tense, possibly twice, possibly out of order.
+
+Times are seconds since the epoch. Persisted names never change meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relayer.domain.draft import Attestation, Draft
+from relayer.domain.reasons import Reason
+from relayer.domain.transfer import (
+    Delivery,
+    Deposit,
+    IdWord,
+    Receipt,
+    Refund,
+    TransferId,
+    Void,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositSeen:
+    """A deposit record reached the lane; nothing about it is proven yet."""
+
+    deposit: Deposit
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositVerified:
+    """This process read the deposit, final, and the destination's receipt of its id."""
+
+    deposit: Deposit
+    receipt: Receipt | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositDenied:
+    """The source chain has no such final deposit: the record was forged or reorged away."""
+
+    id: IdWord
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Something that ends by itself stands in the way; look again at ``until``."""
+
+    id: IdWord
+    reason: Reason
+    until: float
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """Set aside under a Reason until an operator acts."""
+
+    id: IdWord
+    reason: Reason
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The lane judged that a verified deposit may be delivered now."""
+
+    id: IdWord
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """The draft to sign exists; ``until`` is how long to wait for its quorum."""
+
+    id: IdWord
+    draft: Draft
+    until: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """A valid signature over the current draft came in; ``needed`` make a quorum."""
+
+    attestation: Attestation
+    needed: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A signed transaction that carries this Transfer is persisted."""
+
+    id: IdWord
+    tx: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """That transaction is final and executed; the listener's fact closes the Transfer."""
+
+    id: IdWord
+    tx: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlanded:
+    """That transaction failed, skipped the Transfer, or can never land."""
+
+    id: IdWord
+    tx: str
+    reason: Reason
+    until: float
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """The listener read the final delivery."""
+
+    delivery: Delivery
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voided:
+    """The listener read the final void."""
+
+    void: Void
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refunded:
+    """The listener read the final refund."""
+
+    refund: Refund
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The time the Transfer asked to be looked at has come."""
+
+    id: IdWord
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """An operator asks to look at a parked Transfer again."""
+
+    id: IdWord
+    at: float
+
+
+Fact = (
+    DepositSeen
+    | DepositVerified
+    | DepositDenied
+    | Held
+    | Parked
+    | Accepted
+    | Drafted
+    | Attested
+    | Sealed
+    | Landed
+    | Unlanded
+    | Delivered
+    | Voided
+    | Refunded
+    | Due
+    | Retried
+)
+
+
+def id_of(fact: Fact) -> TransferId:
+    """The id a fact is about."""
+    match fact:
+        case DepositSeen() | DepositVerified():
+            return fact.deposit.id
+        case Attested():
+            return fact.attestation.id
+        case Delivered():
+            return fact.delivery.id
+        case Voided():
+            return fact.void.id
+        case Refunded():
+            return fact.refund.id
+        case _:
+            return fact.id

@@ -1,0 +1,236 @@
+"""The gate that every signature and every delivery passes: a fresh lease and no halt.
+
+A pure fold of two topics. ``supply``: a Lease is a monitor's signed, short-lived word that an
+asset may be delivered; without enough fresh ones nothing is signed. ``control``: a Halt is a
+latched stop that anybody may raise (fail closed); only a Resume signed by an operator, naming the
+hashes of the halts it lifts, ends it. A replayed resume names halts that are lifted already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from eth_hash.auto import keccak
+from pydantic import Field
+
+from relayer.domain.authority import Role, Signed, authentic
+from relayer.domain.errors import RecordRefused
+from relayer.domain.reasons import Reason
+from relayer.domain.supply import Finding, Interval, Reserve, SupplySnapshot
+from relayer.domain.transfer import Route
+from relayer.domain.wire import Codec, IntText, Word
+
+
+class ScopeKind(StrEnum):
+    """What a halt covers."""
+
+    GLOBAL = "global"
+    ASSET = "asset"
+    CHAIN = "chain"
+    ROUTE = "route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The extent of a halt; ``name`` is the asset, the chain, or the route's text."""
+
+    kind: ScopeKind
+    name: str = ""
+
+    def covers(self, route: Route) -> bool:
+        """Whether a halt of this scope stops a route."""
+        match self.kind:
+            case ScopeKind.GLOBAL:
+                return True
+            case ScopeKind.ASSET:
+                return self.name == route.asset
+            case ScopeKind.CHAIN:
+                return self.name in (route.source, route.destination)
+            case ScopeKind.ROUTE:
+                return self.name == str(route)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """A latched stop of deliveries, with its reason and evidence in words."""
+
+    type: Literal["halt"] = "halt"
+    v: Literal[1] = 1
+    scope: Scope
+    reason: str
+    evidence: str
+    raised_at: int
+    raised_by: str
+
+    @property
+    def digest(self) -> bytes:
+        """The hash by which a resume names this halt."""
+        return keccak(HALT.encode(self))
+
+
+HALT: Final[Codec[Halt]] = Codec(Halt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """An operator's word that ends the named halts; void after ``expires_at`` (seconds)."""
+
+    type: Literal["resume"] = "resume"
+    v: Literal[1] = 1
+    command: Word
+    halts: tuple[Word, ...]
+    reason: str
+    issued_at: int
+    expires_at: int
+
+
+RESUME: Final[Codec[Resume]] = Codec(Resume)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A monitor's word that the invariant of an asset held; times in seconds.
+
+    ``sequence`` only grows per monitor key. ``times`` are the final chain times that were read:
+    they, not a wall clock alone, say how old the evidence is. ``multiplier`` is the one all
+    chains agreed on, fixed point 1e18.
+    """
+
+    type: Literal["lease"] = "lease"
+    v: Literal[1] = 1
+    asset: str
+    sequence: int
+    issued_at: int
+    expires_at: int
+    heights: Mapping[str, int]
+    times: Mapping[str, int]
+    multiplier: IntText
+
+
+LEASE: Final[Codec[Lease]] = Codec(Lease)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One reading of an asset's books, published for the tracker, operators and auditors.
+
+    ``k`` is the issuer's circulation per chain; ``withheld`` says why no lease was issued.
+    """
+
+    type: Literal["verdict"] = "verdict"
+    v: Literal[1] = 1
+    asset: str
+    at: float
+    monitor: str
+    snapshots: tuple[SupplySnapshot, ...]
+    k: Mapping[str, Interval]
+    outstanding: Interval | None
+    in_flight: IntText
+    reserve: Reserve | None
+    findings: tuple[Finding, ...]
+    withheld: Reason | None
+    detail: str = ""
+
+
+SupplyRecord = Signed | Verdict
+SUPPLY_RECORDS: Final[Codec[SupplyRecord]] = Codec(
+    Annotated[SupplyRecord, Field(discriminator="type")]
+)
+ControlRecord = Signed | Halt
+CONTROL_RECORDS: Final[Codec[ControlRecord]] = Codec(
+    Annotated[ControlRecord, Field(discriminator="type")]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """Whose word the gate takes, and how old evidence may be (seconds)."""
+
+    monitors: frozenset[bytes]
+    operators: frozenset[bytes]
+    needed: int = 1
+    max_lease: int = 120
+    max_lag: int = 180
+
+
+@dataclass(slots=True)
+class Gate:
+    """The folded gate of one process."""
+
+    policy: GatePolicy
+    _leases: dict[str, dict[bytes, Lease]] = field(default_factory=dict)
+    _halts: dict[bytes, Halt] = field(default_factory=dict)
+    _lifted: set[bytes] = field(default_factory=set)
+
+    @property
+    def halts(self) -> Mapping[bytes, Halt]:
+        """The halts in force, by their digest."""
+        return self._halts
+
+    def leases(self, asset: str) -> Collection[Lease]:
+        """The newest lease of each monitor for an asset, fresh or not."""
+        return self._leases.get(asset, {}).values()
+
+    def fold_supply(self, data: bytes) -> Verdict | Lease:
+        """Take a record of ``supply``; RecordRefused if it is not authentic."""
+        record = SUPPLY_RECORDS.decode(data)
+        if isinstance(record, Verdict):
+            return record
+        lease = LEASE.decode(authentic(record, Role.MONITOR, self.policy.monitors).encode())
+        return self._take_lease(record.key, lease)
+
+    def fold_control(self, data: bytes, now: float) -> Halt | Resume:
+        """Take a record of ``control`` appended at ``now`` (seconds); else RecordRefused."""
+        record = CONTROL_RECORDS.decode(data)
+        if isinstance(record, Halt):
+            if record.digest not in self._lifted:
+                self._halts[record.digest] = record
+            return record
+        body = authentic(record, Role.OPERATOR, self.policy.operators)
+        return self._take_resume(RESUME.decode(body.encode()), now)
+
+    def refusal(self, route: Route, now: float) -> tuple[Reason, str] | None:
+        """Why a route may not be delivered at ``now`` (seconds), in words; None: it may."""
+        for halt in self._halts.values():
+            if halt.scope.covers(route):
+                return Reason.HALTED, f"{halt.scope.kind} halt: {halt.reason}"
+        fresh = [lease for lease in self.leases(route.asset) if self._fresh(lease, now)]
+        if len(fresh) < self.policy.needed:
+            wanted = f"{len(fresh)} of {self.policy.needed} fresh leases for {route.asset}"
+            return Reason.NO_LEASE, wanted
+        return None
+
+    def good_until(self, asset: str, now: float) -> int:
+        """Until when (seconds) enough leases for an asset last; 0 if they do not now."""
+        ends = sorted(
+            (lease.expires_at for lease in self.leases(asset) if self._fresh(lease, now)),
+            reverse=True,
+        )
+        return ends[self.policy.needed - 1] if len(ends) >= self.policy.needed else 0
+
+    def _fresh(self, lease: Lease, now: float) -> bool:
+        oldest = min(lease.times.values(), default=0)
+        return now < lease.expires_at and now - oldest <= self.policy.max_lag
+
+    def _take_lease(self, key: bytes, lease: Lease) -> Lease:
+        known = self._leases.setdefault(lease.asset, {})
+        if lease.expires_at - lease.issued_at > self.policy.max_lease:
+            msg = f"a lease of {lease.expires_at - lease.issued_at} s is longer than allowed"
+            raise RecordRefused(msg)
+        if key in known and known[key].sequence >= lease.sequence:
+            msg = f"lease {lease.sequence} of {lease.asset} is not newer than what is known"
+            raise RecordRefused(msg)
+        known[key] = lease
+        return lease
+
+    def _take_resume(self, resume: Resume, now: float) -> Resume:
+        if now > resume.expires_at:
+            msg = "the resume has expired: sign a new one"
+            raise RecordRefused(msg)
+        for digest in resume.halts:
+            self._halts.pop(digest, None)
+            self._lifted.add(digest)
+        return resume

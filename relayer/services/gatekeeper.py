@@ -1,0 +1,111 @@
+"""The gate of one process, kept fresh: it follows ``supply`` and ``control`` and folds them.
+
+Everything that signs or submits shares one Gatekeeper per process. Until both topics have been
+read to their end the gate is not ready, and nothing is delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Final, Protocol
+
+from relayer.domain.address import ChainId
+from relayer.domain.errors import RecordRefused
+from relayer.domain.gate import Gate, GatePolicy, Verdict
+from relayer.domain.records import CONTROL, SUPPLY
+from relayer.ports.bus import Bus, Record
+
+RECENT: Final = timedelta(minutes=10)
+"""How far back ``supply`` is read at start: leases are shorter than this."""
+
+
+class GateObserver(Protocol):
+    """Told what the gate takes and refuses."""
+
+    def refused(self, record: Record, why: str) -> None:
+        """A record was not authentic or did not decode."""
+
+    def gate_changed(self, gate: Gate) -> None:
+        """A lease, halt or resume was taken."""
+
+    def verdict(self, verdict: Verdict) -> None:
+        """A monitor published a reading."""
+
+
+class Gatekeeper:
+    """Follows the two topics for as long as ``run`` runs."""
+
+    def __init__(self, bus: Bus, policy: GatePolicy, observer: GateObserver) -> None:
+        """Begin with no lease, so with a closed gate."""
+        self.gate = Gate(policy=policy)
+        self._bus = bus
+        self._observer = observer
+        self._paused: dict[str, frozenset[ChainId]] = {}
+        self._ready = (asyncio.Event(), asyncio.Event())
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow both topics until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(SUPPLY, RECENT, self._take_supply, self._ready[0]))
+            group.create_task(self._follow(CONTROL, None, self._take_control, self._ready[1]))
+
+    async def ready(self) -> None:
+        """Wait until what was on the bus at start has been folded."""
+        for event in self._ready:
+            await event.wait()
+
+    async def changed(self) -> None:
+        """Wait for the next lease, halt or resume."""
+        await self._changed.wait()
+
+    def paused(self, chain: ChainId) -> frozenset[str]:
+        """Assets whose deliveries a chain refused at the newest reading.
+
+        Readings are not signed: a forged one can make a lane wait, or try in vain, no more.
+        """
+        return frozenset(asset for asset, chains in self._paused.items() if chain in chains)
+
+    async def _follow(
+        self,
+        topic: str,
+        since: timedelta | None,
+        take: Callable[[Record], None],
+        ready: asyncio.Event,
+    ) -> None:
+        async with (
+            asyncio.TaskGroup() as group,
+            aclosing(self._bus.follow(topic, since)) as follower,
+        ):
+            group.create_task(_pass_on(follower.caught_up, ready))
+            async for record in follower:
+                try:
+                    take(record)
+                except RecordRefused as error:
+                    self._observer.refused(record, str(error))
+
+    def _take_supply(self, record: Record) -> None:
+        taken = self.gate.fold_supply(record.value or b"")
+        if isinstance(taken, Verdict):
+            paused = frozenset(s.chain for s in taken.snapshots if s.paused)
+            self._paused[taken.asset] = paused
+            self._observer.verdict(taken)
+            return
+        self._announce()
+
+    def _take_control(self, record: Record) -> None:
+        self.gate.fold_control(record.value or b"", record.time)
+        self._announce()
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._observer.gate_changed(self.gate)
+
+
+async def _pass_on(seen: asyncio.Event, ready: asyncio.Event) -> None:
+    await seen.wait()
+    ready.set()

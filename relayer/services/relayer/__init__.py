@@ -1,0 +1,1 @@
+"""The Relayer: lanes that validate deposits and issue the mint or release on one destination."""

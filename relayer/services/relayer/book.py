@@ -1,0 +1,281 @@
+"""The book of one lane: its open Transfers and Submissions, and what changed since the last commit.
+
+The book only folds facts through ``transition`` and gathers three things for the lane to do in
+this order: state to commit, records to send in the same commit, and work to start after it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from relayer.domain.draft import SigningRequest, Submission
+from relayer.domain.facts import (
+    Delivered,
+    Due,
+    Fact,
+    Refunded,
+    Sealed,
+    id_of,
+)
+from relayer.domain.keep import Keeper
+from relayer.domain.lifecycle import (
+    CLOSED,
+    Effect,
+    Stage,
+    Transfer,
+    transition,
+)
+from relayer.domain.records import (
+    REQUESTS,
+    SIGNING_REQUESTS,
+    SUBMISSION_STATE,
+    TRANSFER_STATE,
+    TRANSFERS,
+    TRANSFERS_TOPIC,
+    TransferTold,
+)
+from relayer.domain.transfer import Delivery, Deposit, Refund, TransferId, lane_of
+from relayer.ports.bus import Out
+
+_TRANSFER: Final = "transfer/"
+_SUBMISSION: Final = "submission/"
+SWEEP: Final = "sweep/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How many partitions the two shared topics have."""
+
+    requests: int
+    transfers: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one turn of the lane must commit, and what it starts afterwards."""
+
+    state: dict[str, bytes | None] = field(default_factory=dict)
+    outs: list[Out] = field(default_factory=list)
+    verify: list[Deposit] = field(default_factory=list)
+    draft: list[Transfer] = field(default_factory=list)
+    told: list[tuple[Transfer, Stage]] = field(default_factory=list)
+
+
+class Book:
+    """Open Transfers and Submissions of one lane."""
+
+    def __init__(self, keeper: Keeper, spread: Spread) -> None:
+        """Begin an empty book."""
+        self.transfers: dict[TransferId, Transfer] = {}
+        self.submissions: dict[str, Submission] = {}
+        self.marks: dict[str, int] = {}
+        self.forged = 0
+        self._keeper = keeper
+        self._spread = spread
+        self._dues: list[tuple[float, TransferId]] = []
+        self._waiting: set[TransferId] = set()
+        self._ready: dict[TransferId, None] = {}
+        self._changes = Changes()
+
+    def restore(self, kept: Mapping[str, bytes]) -> None:
+        """Fill the book from kept state; forged values are passed over and counted."""
+        for key, value in kept.items():
+            text = self._keeper.opened(key, value)
+            if text is None:
+                self.forged += 1
+            elif key.startswith(_TRANSFER):
+                transfer = self._keeper.decode(key, text, TRANSFER_STATE)
+                self._place(transfer.deposit.id, transfer)
+            elif key.startswith(_SUBMISSION):
+                submission = self._keeper.decode(key, text, SUBMISSION_STATE)
+                self.submissions[submission.tx] = submission
+            elif key.startswith(SWEEP):
+                self.marks[key.removeprefix(SWEEP)] = int(text)
+
+    def resume(self, now: float) -> None:
+        """Start the work that a crash may have cut short; all of it is harmless to repeat."""
+        for transfer in list(self.transfers.values()):
+            match transfer.stage:
+                case Stage.SEEN:
+                    self._changes.verify.append(transfer.deposit)
+                case Stage.DRAFTING:
+                    self._changes.draft.append(transfer)
+                case Stage.SIGNING:
+                    self._request(transfer)
+                case Stage.SUBMITTED if transfer.submission not in self.submissions:
+                    self._place(transfer.deposit.id, replace(transfer, due_at=now))
+                case _:
+                    pass
+
+    def fold(self, facts: Iterable[Fact]) -> None:
+        """Take facts in order."""
+        for fact in facts:
+            self._fold_one(fact)
+
+    def _fold_one(self, fact: Fact) -> None:
+        transfer_id = id_of(fact)
+        before = self.transfers.get(transfer_id)
+        step = transition(before, fact)
+        after = step.transfer
+        if after is not None and after is not before:
+            self._keep(transfer_id, after)
+            for effect in step.effects:
+                self._start(effect, after)
+        elif after is None and before is not None:
+            self._forget(transfer_id)
+        elif after is not None:
+            for effect in step.effects:
+                self._start(effect, after)
+        if step.told is not None and after is not None:
+            self._tell(after, step.told, fact)
+
+    def due(self, now: float) -> list[Fact]:
+        """The facts that time alone brings by ``now`` (seconds since the epoch)."""
+        facts: list[Fact] = []
+        while self._dues and self._dues[0][0] <= now:
+            due_at, transfer_id = heapq.heappop(self._dues)
+            transfer = self.transfers.get(transfer_id)
+            if transfer is not None and transfer.due_at is not None and transfer.due_at <= due_at:
+                if transfer.stage is Stage.WAITING:
+                    self._waiting.add(transfer_id)
+                else:
+                    facts.append(Due(id=transfer_id, at=now))
+        return facts
+
+    def seconds_to_next_due(self, now: float, most: float) -> float:
+        """How long nothing becomes due by itself, at most ``most`` seconds."""
+        return min(max(self._dues[0][0] - now, 0.0), most) if self._dues else most
+
+    def to_judge(self) -> list[Transfer]:
+        """The verified Transfers whose time to be judged has come; each is given once."""
+        found = [self.transfers[i] for i in self._waiting if i in self.transfers]
+        self._waiting.clear()
+        return [transfer for transfer in found if transfer.stage is Stage.WAITING]
+
+    def ready(self, limit: int) -> list[Transfer]:
+        """Transfers with a quorum, oldest first, that no submission carries yet."""
+        found: list[Transfer] = []
+        for transfer_id in list(self._ready):
+            if len(found) == limit:
+                break
+            transfer = self.transfers.get(transfer_id)
+            if transfer is None or transfer.stage is not Stage.READY:
+                del self._ready[transfer_id]
+            else:
+                found.append(transfer)
+        return found
+
+    def carry(self, transfers: Iterable[Transfer]) -> None:
+        """Take Transfers out of ``ready``: a submission is being sealed for them."""
+        for transfer in transfers:
+            self._ready.pop(transfer.deposit.id, None)
+
+    def seal(self, submission: Submission, at: float) -> None:
+        """Keep a signed attempt for its Transfers; it is broadcast only after the commit."""
+        self.submissions[submission.tx] = submission
+        self.fold(Sealed(id=TransferId(i), tx=submission.tx, at=at) for i in submission.ids)
+        key = _SUBMISSION + submission.tx
+        self._changes.state[key] = self._keeper.seal(key, SUBMISSION_STATE.encode(submission))
+
+    def drop_submission(self, tx: str) -> None:
+        """Forget an attempt whose outcome is final."""
+        if self.submissions.pop(tx, None) is not None:
+            self._changes.state[_SUBMISSION + tx] = None
+
+    def lowest_nonce(self) -> int | None:
+        """One above the newest unfinished submission's nonce; None: ask the chain."""
+        nonces = [s.nonce for s in self.submissions.values() if s.nonce is not None]
+        return max(nonces) + 1 if nonces else None
+
+    def mark(self, chain: str, height: int) -> None:
+        """Remember that every deposit of a chain up to a height is closed."""
+        if self.marks.get(chain) != height:
+            self.marks[chain] = height
+            key = SWEEP + chain
+            self._changes.state[key] = self._keeper.seal(key, str(height).encode())
+
+    def changes(self) -> Changes:
+        """Everything gathered since the last call."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    def _keep(self, transfer_id: TransferId, transfer: Transfer) -> None:
+        if transfer.stage in CLOSED:
+            self._forget(transfer_id)
+            return
+        self._place(transfer_id, transfer)
+        key = _TRANSFER + transfer_id.hex()
+        self._changes.state[key] = self._keeper.seal(key, TRANSFER_STATE.encode(transfer))
+
+    def _place(self, transfer_id: TransferId, transfer: Transfer) -> None:
+        self.transfers[transfer_id] = transfer
+        if transfer.due_at is not None:
+            heapq.heappush(self._dues, (transfer.due_at, transfer_id))
+        if transfer.stage is Stage.READY:
+            self._ready[transfer_id] = None
+        else:
+            self._ready.pop(transfer_id, None)
+
+    def _forget(self, transfer_id: TransferId) -> None:
+        self._ready.pop(transfer_id, None)
+        if self.transfers.pop(transfer_id, None) is not None:
+            self._changes.state[_TRANSFER + transfer_id.hex()] = None
+
+    def _start(self, effect: Effect, transfer: Transfer) -> None:
+        match effect:
+            case Effect.VERIFY:
+                self._changes.verify.append(transfer.deposit)
+            case Effect.DRAFT:
+                self._changes.draft.append(transfer)
+            case Effect.REQUEST_SIGNATURES:
+                self._request(transfer)
+
+    def _request(self, transfer: Transfer) -> None:
+        if transfer.draft is None:
+            return
+        request = SigningRequest(deposit=transfer.deposit, draft=transfer.draft)
+        partition = lane_of(transfer.deposit.id, self._spread.requests)
+        self._send(SIGNING_REQUESTS, partition, transfer.deposit.id, REQUESTS.encode(request))
+
+    def _tell(self, transfer: Transfer, stage: Stage, fact: Fact) -> None:
+        told = tell(transfer, stage, fact)
+        partition = lane_of(told.id, self._spread.transfers)
+        self._send(TRANSFERS_TOPIC, partition, told.id, TRANSFERS.encode(told))
+        self._changes.told.append((transfer, stage))
+
+    def _send(self, topic: str, partition: int, transfer_id: bytes, value: bytes) -> None:
+        out = Out(topic=topic, partition=partition, key=transfer_id.hex(), value=value)
+        self._changes.outs.append(out)
+
+
+def tell(transfer: Transfer, stage: Stage, fact: Fact) -> TransferTold:
+    """The public record of a Transfer that entered a stage."""
+    deposit = transfer.deposit
+    act: Delivery | Refund | None = None
+    if isinstance(fact, Delivered):
+        act = fact.delivery
+    elif isinstance(fact, Refunded):
+        act = fact.refund
+    return TransferTold(
+        id=deposit.id,
+        stage=stage,
+        at=transfer.since,
+        source=deposit.source,
+        destination=deposit.destination,
+        asset=deposit.asset,
+        shares=deposit.shares,
+        sender=deposit.sender,
+        recipient=deposit.recipient,
+        source_tx=deposit.location.tx,
+        source_height=deposit.height,
+        source_time=deposit.time,
+        destination_tx=act.tx if act else transfer.submission,
+        destination_height=act.height if act else None,
+        destination_time=act.time if act else None,
+        reason=transfer.reason,
+        detail=transfer.detail,
+        attempts=transfer.attempts,
+    )

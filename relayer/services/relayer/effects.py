@@ -1,0 +1,259 @@
+"""The I/O of a lane: read again, draft, seal, broadcast, confirm.
+
+Every effect ends in facts or in an Outcome, never in an exception that stops the lane; what can be
+tried again comes back as Held with a Reason and a time. Only an error nobody foresaw gets out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relayer.domain.address import ChainId
+from relayer.domain.backoff import wait_before
+from relayer.domain.draft import Act, Landing, LandingKind, Submission
+from relayer.domain.errors import Disagreement, PayerEmpty, Rejected, RelayerError, Transient
+from relayer.domain.facts import (
+    DepositDenied,
+    DepositVerified,
+    Drafted,
+    Fact,
+    Held,
+    Landed,
+    Parked,
+    Unlanded,
+)
+from relayer.domain.lifecycle import (
+    Transfer,
+)
+from relayer.domain.reasons import Reason
+from relayer.domain.transfer import (
+    ActKind,
+    Delivery,
+    Deposit,
+    Receipt,
+    ReceiptKind,
+    TransferId,
+    Void,
+)
+from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
+from relayer.ports.clock import Clock
+
+REBROADCAST_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long things may take, in seconds."""
+
+    quorum: float = 5.0
+    draft_life: float = 60.0
+    confirm_every: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealOutcome:
+    """What came of sealing: a submission, or facts for the acts that must wait."""
+
+    submission: Submission | None
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingOutcome:
+    """The final word on a submission, with the facts it means for its Transfers."""
+
+    submission: Submission
+    facts: tuple[Fact, ...]
+
+
+class Effects:
+    """The lane's hands: readers of every source, and drafter and writer of its destination."""
+
+    def __init__(
+        self,
+        *,
+        readers: Mapping[ChainId, ChainReader],
+        drafter: ChainDrafter,
+        writer: ChainWriter,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        """Keep the ports; nothing is called yet."""
+        self._readers = readers
+        self._drafter = drafter
+        self._writer = writer
+        self._clock = clock
+        self._pace = pace
+
+    async def verify(self, deposits: Sequence[Deposit]) -> list[Fact]:
+        """Read deposits on their source chains, and the receipts of those that exist."""
+        async with asyncio.TaskGroup() as group:
+            reads = [group.create_task(self._read_again(deposit)) for deposit in deposits]
+        facts = [read.result() for read in reads]
+        found = [fact for fact in facts if isinstance(fact, Deposit)]
+        return [fact for fact in facts if not isinstance(fact, Deposit)] + await self._receipts(
+            found
+        )
+
+    async def _read_again(self, deposit: Deposit) -> Deposit | DepositDenied | Held:
+        reader = self._readers.get(deposit.source)
+        if reader is None:
+            return DepositDenied(id=deposit.id, at=self._clock.now())
+        try:
+            found = await reader.deposit_at(deposit.location)
+        except Transient as error:
+            return self._hold(deposit, _reading(error, Reason.SOURCE_UNREADABLE), error, 0)
+        for candidate in found:
+            if candidate.id == deposit.id:
+                return candidate
+        return DepositDenied(id=deposit.id, at=self._clock.now())
+
+    async def _receipts(self, deposits: Sequence[Deposit]) -> list[Fact]:
+        if not deposits:
+            return []
+        reader = self._readers[self._drafter.chain]
+        try:
+            receipts = await reader.receipts([deposit.id for deposit in deposits])
+        except Transient as error:
+            reason = _reading(error, Reason.DESTINATION_UNREADABLE)
+            return [self._hold(deposit, reason, error, 0) for deposit in deposits]
+        return [self._verified(deposit, receipts.get(deposit.id)) for deposit in deposits]
+
+    def _verified(self, deposit: Deposit, receipt: Receipt | None) -> Fact:
+        now = self._clock.now()
+        if receipt is not None and receipt.kind is ReceiptKind.DELIVERED and receipt.digest:
+            expected = self._drafter.content(deposit)
+            if expected is not None and receipt.digest != expected:
+                detail = f"the receipt holds {receipt.digest.hex()}, not this deposit's content"
+                return Parked(id=deposit.id, reason=Reason.DELIVERY_REFUSED, at=now, detail=detail)
+        return DepositVerified(deposit=deposit, receipt=receipt, at=now)
+
+    async def believe(self, told: Sequence[Delivery | Void]) -> set[TransferId]:
+        """The ids among listener records whose receipt this process reads on the chain itself."""
+        try:
+            receipts = await self._readers[self._drafter.chain].receipts([fact.id for fact in told])
+        except Transient:
+            return set()
+        return {
+            fact.id
+            for fact in told
+            if (receipt := receipts.get(fact.id)) is not None
+            and (receipt.kind is ReceiptKind.VOIDED) is isinstance(fact, Void)
+        }
+
+    async def draft(
+        self, transfers: Sequence[Transfer], lease_ends: Mapping[str, int]
+    ) -> list[Fact]:
+        """Draft deliveries that die with the lease of their asset at the latest."""
+        async with asyncio.TaskGroup() as group:
+            drafts = [
+                group.create_task(self._draft(transfer, lease_ends)) for transfer in transfers
+            ]
+        return [draft.result() for draft in drafts]
+
+    async def _draft(self, transfer: Transfer, lease_ends: Mapping[str, int]) -> Fact:
+        deposit, now = transfer.deposit, self._clock.now()
+        dies_at = min(lease_ends.get(deposit.asset, 0), int(now + self._pace.draft_life))
+        if dies_at <= now + 1:
+            detail = "the lease ends too soon to sign under it"
+            return Held(id=deposit.id, reason=Reason.NO_LEASE, until=now + 1, at=now, detail=detail)
+        signers = rotated(self._drafter.attesters, transfer.attempts)
+        try:
+            draft = await self._drafter.draft(
+                ActKind.DELIVER, deposit, dies_at=dies_at, attesters=signers
+            )
+        except Transient as error:
+            return self._hold(deposit, Reason.DESTINATION_UNREADABLE, error, transfer.attempts)
+        except Rejected as error:
+            return Parked(id=deposit.id, reason=Reason.RECIPIENT_REFUSED, at=now, detail=str(error))
+        until = min(now + self._pace.quorum, float(dies_at))
+        return Drafted(id=deposit.id, draft=draft, until=until, at=self._clock.now())
+
+    async def seal(self, transfers: Sequence[Transfer], nonce: int | None) -> SealOutcome:
+        """Sign a transaction for Transfers that have their quorum; nothing is sent."""
+        acts = [
+            Act(deposit=t.deposit, draft=t.draft, attestations=t.attestations)
+            for t in transfers
+            if t.draft is not None
+        ]
+        try:
+            return SealOutcome(submission=await self._writer.seal(acts, nonce=nonce))
+        except PayerEmpty as error:
+            return self._unsealed(transfers, Reason.PAYER_EMPTY, error)
+        except Transient as error:
+            return self._unsealed(transfers, Reason.DESTINATION_UNREADABLE, error)
+        except Rejected as error:
+            return self._unsealed(transfers, Reason.SUBMISSION_FAILED, error)
+
+    def _unsealed(
+        self, transfers: Sequence[Transfer], reason: Reason, error: RelayerError
+    ) -> SealOutcome:
+        facts = [self._hold(t.deposit, reason, error, t.attempts + 1) for t in transfers]
+        return SealOutcome(submission=None, facts=tuple(facts))
+
+    async def see_through(self, submission: Submission) -> LandingOutcome:
+        """Broadcast, and follow a submission until its outcome is final."""
+        refused = ""
+        sent_at = -REBROADCAST_SECONDS
+        while True:
+            now = self._clock.now()
+            if now - sent_at >= REBROADCAST_SECONDS:
+                sent_at, refused = now, await self._broadcast(submission)
+            landing = await self._landing(submission)
+            if landing is not None and landing.kind is not LandingKind.PENDING:
+                return LandingOutcome(
+                    submission=submission, facts=self._landed(submission, landing, refused)
+                )
+            await self._clock.sleep(self._pace.confirm_every)
+
+    async def _broadcast(self, submission: Submission) -> str:
+        try:
+            await self._writer.broadcast(submission)
+        except (Transient, Rejected) as error:
+            return str(error)
+        return ""
+
+    async def _landing(self, submission: Submission) -> Landing | None:
+        try:
+            return await self._writer.landing(submission)
+        except Transient:
+            return None
+
+    def _landed(self, submission: Submission, landing: Landing, refused: str) -> tuple[Fact, ...]:
+        now, tx = self._clock.now(), submission.tx
+        facts: list[Fact] = []
+        for transfer_id in submission.ids:
+            skipped = landing.skipped.get(transfer_id)
+            if landing.kind is LandingKind.LANDED and skipped is None:
+                facts.append(Landed(id=transfer_id, tx=tx, at=now))
+                continue
+            dead = landing.kind is LandingKind.DEAD
+            facts.append(
+                Unlanded(
+                    id=transfer_id,
+                    tx=tx,
+                    reason=Reason.SUBMISSION_EXPIRED if dead else Reason.SUBMISSION_FAILED,
+                    until=now if dead else now + wait_before(1),
+                    at=now,
+                    detail=skipped or landing.detail or refused,
+                )
+            )
+        return tuple(facts)
+
+    def _hold(self, deposit: Deposit, reason: Reason, error: RelayerError, attempt: int) -> Held:
+        now = self._clock.now()
+        until = now + wait_before(attempt)
+        return Held(id=deposit.id, reason=reason, until=until, at=now, detail=str(error))
+
+
+def rotated(attesters: Sequence[bytes], by: int) -> Sequence[bytes]:
+    """The attesters in another order at each attempt, so that a silent one is passed over."""
+    turn = by % len(attesters) if attesters else 0
+    return [*attesters[turn:], *attesters[:turn]]
+
+
+def _reading(error: Transient, otherwise: Reason) -> Reason:
+    return Reason.ENDPOINTS_DISAGREE if isinstance(error, Disagreement) else otherwise

@@ -1,0 +1,296 @@
+"""One lane: take, fold, commit, and only then act.
+
+A turn takes records and results, folds them into the book, commits everything it changed in one
+piece, and starts the work that the commit made safe to do. A commit that is not known to have
+succeeded raises Lost out of here: fence, restore, go on; there is no other error path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relayer.domain.address import ChainId
+from relayer.domain.draft import Attestation, Submission
+from relayer.domain.errors import RecordRefused
+from relayer.domain.facts import (
+    Attested,
+    Delivered,
+    DepositSeen,
+    Fact,
+    Held,
+    Parked,
+    Voided,
+)
+from relayer.domain.keep import Keeper
+from relayer.domain.lifecycle import (
+    Stage,
+    Transfer,
+)
+from relayer.domain.limits import Limits, World, judge, route_of
+from relayer.domain.records import INBOX, InboxRecord
+from relayer.domain.transfer import Delivery, Deposit, Route, Void, lane_of, owner_of
+from relayer.ports.bus import Partition, Record
+from relayer.ports.chain import ChainDrafter
+from relayer.ports.clock import Clock
+from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.relayer.book import Book, Changes, Spread
+from relayer.services.relayer.effects import Effects, LandingOutcome, SealOutcome
+from relayer.services.relayer.observer import LaneObserver
+from relayer.services.relayer.sweep import Sweep, SweepOutcome
+from relayer.services.relayer.window import Window
+
+TAKE: Final = 256
+IDLE_SECONDS: Final = 5.0
+
+Result = Sequence[Fact] | SealOutcome | LandingOutcome | SweepOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSettings:
+    """How one destination's lanes behave; ``in_flight`` bounds unfinished submissions of a lane."""
+
+    chain: ChainId
+    lanes: int
+    limits: Mapping[Route, Limits]
+    batch: int
+    ordered: bool
+    in_flight: int = 256
+    sweep_every: float = 120.0
+
+
+class Lane:
+    """The single writer of one payer's transactions on one destination."""
+
+    def __init__(
+        self,
+        *,
+        settings: LaneSettings,
+        keeper: Keeper,
+        spread: Spread,
+        effects: Effects,
+        sweep: Sweep,
+        drafter: ChainDrafter,
+        gatekeeper: Gatekeeper,
+        clock: Clock,
+        observer: LaneObserver,
+    ) -> None:
+        """Keep the parts; ``run`` does the work."""
+        self._settings = settings
+        self._book = Book(keeper, spread)
+        self._effects = effects
+        self._sweep = sweep
+        self._drafter = drafter
+        self._gatekeeper = gatekeeper
+        self._clock = clock
+        self._observer = observer
+        self._window = Window()
+        self._results: deque[Result] = deque()
+        self._wake = asyncio.Event()
+        self._sealing = 0
+        self._number = 0
+
+    async def run(self, partition: Partition) -> None:
+        """Serve one partition until cancelled, or until a commit is lost."""
+        self._number = partition.number
+        self._book.restore(await partition.restore())
+        self._observer.restored(self._number, len(self._book.transfers), self._book.forged)
+        await self._gatekeeper.ready()
+        self._book.resume(self._clock.now())
+        async with asyncio.TaskGroup() as effects:
+            for submission in list(self._book.submissions.values()):
+                self._launch(effects, self._effects.see_through(submission))
+            self._act(effects, self._book.changes())
+            effects.create_task(self._sweep_for_ever())
+            while True:
+                await self._turn(partition, effects)
+
+    async def _turn(self, partition: Partition, effects: asyncio.TaskGroup) -> None:
+        wait = self._book.seconds_to_next_due(self._clock.now(), IDLE_SECONDS)
+        records = await partition.take(TAKE, wait, self._wake)
+        self._wake.clear()
+        await self._read(records, effects)
+        submissions = self._drain()
+        self._book.fold(self._book.due(self._clock.now()))
+        self._judge()
+        changes = self._book.changes()
+        if records or changes.state or changes.outs:
+            await partition.commit(changes.outs, changes.state)
+        for submission in submissions:
+            self._observer.submitted(submission)
+            self._launch(effects, self._effects.see_through(submission))
+        self._act(effects, changes)
+
+    async def _read(self, records: Sequence[Record], effects: asyncio.TaskGroup) -> None:
+        told: list[Delivery | Void] = []
+        for record in records:
+            content = self._decoded(record)
+            match content:
+                case Delivery() | Void() if content.id in self._book.transfers:
+                    told.append(content)
+                case Deposit():
+                    self._book.fold([DepositSeen(deposit=content, at=self._clock.now())])
+                case Attestation():
+                    self._book.fold(self._attested(content))
+                case _:
+                    pass
+        if told:
+            self._launch(effects, self._believed(told))
+
+    def _decoded(self, record: Record) -> InboxRecord | None:
+        try:
+            content = INBOX.decode(record.value or b"")
+        except RecordRefused as error:
+            self._observer.refused(record, str(error))
+            return None
+        if isinstance(content, Deposit) and not self._is_mine(content):
+            self._observer.refused(record, "the deposit belongs to another lane")
+            return None
+        return content
+
+    def _is_mine(self, deposit: Deposit) -> bool:
+        lane = lane_of(deposit.id, self._settings.lanes)
+        return owner_of(deposit) == self._settings.chain and lane == self._number
+
+    def _attested(self, attestation: Attestation) -> list[Fact]:
+        transfer = self._book.transfers.get(attestation.id)
+        draft = transfer.draft if transfer else None
+        if transfer is None or draft is None or transfer.stage is not Stage.SIGNING:
+            return []
+        if attestation.digest != draft.digest:
+            return []
+        payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
+        if not self._drafter.verifies(payload, attestation):
+            self._observer.forged_attestation(attestation)
+            return []
+        needed = self._drafter.quorum
+        return [Attested(attestation=attestation, needed=needed, at=self._clock.now())]
+
+    async def _believed(self, told: Sequence[Delivery | Void]) -> list[Fact]:
+        """Listener records whose receipt stands on the chain; a recheck closes the others."""
+        seen = await self._effects.believe(told)
+        facts: list[Fact] = []
+        for fact in told:
+            if fact.id in seen and isinstance(fact, Delivery):
+                facts.append(Delivered(delivery=fact, at=self._clock.now()))
+            elif fact.id in seen and isinstance(fact, Void):
+                facts.append(Voided(void=fact, at=self._clock.now()))
+        return facts
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            for outcome in await self._sweep.run(dict(self._book.marks), self._is_mine):
+                self._results.append(outcome)
+            self._wake.set()
+            await self._clock.sleep(self._settings.sweep_every)
+
+    def _swept(self, outcome: SweepOutcome) -> None:
+        now = self._clock.now()
+        fresh = [d for d in outcome.open if d.id not in self._book.transfers]
+        self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)
+        self._book.mark(outcome.source, outcome.mark)
+        self._observer.swept(outcome.source, outcome.found, len(fresh))
+
+    def _drain(self) -> list[Submission]:
+        """Fold finished work; return submissions that may be broadcast after the commit."""
+        fresh: list[Submission] = []
+        while self._results:
+            match self._results.popleft():
+                case SealOutcome(submission=submission, facts=facts):
+                    self._sealing -= 1
+                    self._book.fold(facts)
+                    if submission is not None:
+                        self._book.seal(submission, self._clock.now())
+                        fresh.append(submission)
+                case LandingOutcome(submission=submission, facts=facts):
+                    self._book.drop_submission(submission.tx)
+                    self._book.fold(facts)
+                    self._observer.landed(submission, facts)
+                case SweepOutcome() as outcome:
+                    self._swept(outcome)
+                case facts:
+                    self._book.fold(facts)
+                    self._observer.facts(facts)
+        return fresh
+
+    def _judge(self) -> None:
+        now = self._clock.now()
+        world = self._world(now)
+        for transfer in self._book.to_judge():
+            verdict = judge(transfer.deposit, world, now)
+            self._book.fold([verdict])
+            if not isinstance(verdict, Held | Parked):
+                self._use(transfer, now)
+
+    def _use(self, transfer: Transfer, now: float) -> None:
+        route = route_of(transfer.deposit)
+        if route is not None:
+            self._window.use(transfer.deposit.id, route, transfer.deposit.shares, now)
+
+    def _world(self, now: float) -> World:
+        return World(
+            gate=self._gatekeeper.gate,
+            limits=self._settings.limits,
+            paused=self._gatekeeper.paused(self._settings.chain),
+            used=self._window.used(self._settings.limits, now),
+        )
+
+    def _act(self, effects: asyncio.TaskGroup, changes: Changes) -> None:
+        now = self._clock.now()
+        for deposits in by_source(changes.verify):
+            self._launch(effects, self._effects.verify(deposits))
+        if changes.draft:
+            assets = {transfer.deposit.asset for transfer in changes.draft}
+            ends = {asset: self._gatekeeper.gate.good_until(asset, now) for asset in assets}
+            self._launch(effects, self._effects.draft(changes.draft, ends))
+        self._observer.told(changes.told)
+        self._seal(effects)
+
+    def _seal(self, effects: asyncio.TaskGroup) -> None:
+        """Start sealing while there is a quorum waiting and room in flight."""
+        while (free := self._room()) > 0:
+            ready = [t for t in self._book.ready(free * self._settings.batch) if self._open(t)]
+            batch = ready[: self._settings.batch]
+            if not batch:
+                return
+            self._book.carry(batch)
+            self._sealing += 1
+            nonce = self._book.lowest_nonce() if self._settings.ordered else None
+            self._launch(effects, self._effects.seal(batch, nonce))
+
+    def _room(self) -> int:
+        if self._settings.ordered and self._sealing:
+            return 0
+        return self._settings.in_flight - self._sealing - len(self._book.submissions)
+
+    def _open(self, transfer: Transfer) -> bool:
+        """The gate once more, immediately before a submission."""
+        route = route_of(transfer.deposit)
+        now = self._clock.now()
+        refusal = self._gatekeeper.gate.refusal(route, now) if route else None
+        if refusal is None:
+            return True
+        hold = Held(
+            id=transfer.deposit.id, reason=refusal[0], until=now + 1, at=now, detail=refusal[1]
+        )
+        self._results.append([hold])
+        self._wake.set()
+        return False
+
+    def _launch(self, effects: asyncio.TaskGroup, work: Coroutine[Any, Any, Result]) -> None:
+        effects.create_task(self._perform(work))
+
+    async def _perform(self, work: Coroutine[Any, Any, Result]) -> None:
+        self._results.append(await work)
+        self._wake.set()
+
+
+def by_source(deposits: Sequence[Deposit]) -> list[list[Deposit]]:
+    """Deposits grouped by source, so that a slow chain does not delay the others."""
+    groups: dict[ChainId, list[Deposit]] = {}
+    for deposit in deposits:
+        groups.setdefault(deposit.source, []).append(deposit)
+    return list(groups.values())

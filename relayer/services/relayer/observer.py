@@ -1,0 +1,44 @@
+"""What a lane tells whoever measures and logs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from relayer.domain.draft import Attestation, Submission
+from relayer.domain.facts import (
+    Fact,
+)
+from relayer.domain.lifecycle import (
+    Stage,
+    Transfer,
+)
+from relayer.ports.bus import Record
+
+
+class LaneObserver(Protocol):
+    """Told after the fact; it decides nothing and must not fail."""
+
+    def restored(self, lane: int, transfers: int, forged: int) -> None:
+        """A lane took over with so many open Transfers; ``forged`` state values were ignored."""
+
+    def refused(self, record: Record, why: str) -> None:
+        """An inbox record was set aside."""
+
+    def forged_attestation(self, attestation: Attestation) -> None:
+        """A signature over the current draft did not verify."""
+
+    def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
+        """Transfers entered stages, and the commit that says so succeeded."""
+
+    def facts(self, facts: Sequence[Fact]) -> None:
+        """Work of the lane ended in these facts."""
+
+    def submitted(self, submission: Submission) -> None:
+        """A submission is persisted and is broadcast now."""
+
+    def landed(self, submission: Submission, facts: Sequence[Fact]) -> None:
+        """The outcome of a submission is final."""
+
+    def swept(self, source: str, found: int, opened: int) -> None:
+        """A Sweep compared ``found`` deposits of a source with receipts; ``opened`` were open."""
