@@ -1,0 +1,47 @@
+"""What a JSON-RPC method is, and the shape of answers that name their slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from relayer.devnet.solana.node import Node
+from relayer.devnet.solana.params import Params
+from relayer.devnet.solana.rpcerror import invalid_params
+
+API_VERSION = "4.2.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A function of the node and the parameters, with how many of these it takes."""
+
+    call: Callable[[Node, Params], Any]
+    required: int = 0
+    allowed: int = 1
+
+    def __call__(self, node: Node, values: list[Any]) -> Any:
+        """Return the result; raises RpcError as the node would."""
+        count = len(values)
+        if count < self.required:
+            text = f"`params` should have at least {self.required} argument(s)"
+            raise invalid_params(text)
+        if count > self.allowed:
+            raise _too_many(self, count)
+        return self.call(node, Params(values))
+
+
+def _too_many(method: Method, count: int) -> Exception:
+    if method.required == method.allowed:
+        expected = f"{method.allowed}"
+    else:
+        expected = f"from {method.required} to {method.allowed}"
+    text = f"Invalid parameters: Expected {expected} parameters."
+    return invalid_params(text, f'"Got: {count}"')
+
+
+def at_slot(node: Node, height: int, value: Any) -> dict[str, Any]:
+    """Return `value` together with the slot of the block that was read."""
+    slot = node.chain.slot_of(height)
+    return {"context": {"apiVersion": API_VERSION, "slot": slot}, "value": value}

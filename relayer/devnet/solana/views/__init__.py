@@ -1,0 +1,1 @@
+"""How accounts, transactions and amounts are written in answers."""
