@@ -21,3 +21,10 @@ class Signer(Protocol):
         secp256k1: 65 bytes r ‖ s ‖ v (27/28) over keccak256 of the payload. Ed25519: 64 bytes.
         Raises Unavailable when the key cannot be reached.
         """
+
+    async def sign_digest(self, digest: bytes) -> bytes:
+        """The signature over 32 bytes as they are, for chains that hash otherwise (Tron: sha256).
+
+        secp256k1: 65 bytes r ‖ s ‖ v (27/28). Ed25519 has no such thing: ValueError.
+        Raises Unavailable when the key cannot be reached.
+        """
