@@ -141,8 +141,16 @@ class ChainWriter(Protocol):
         """The chain that is written."""
 
     @property
+    def payer(self) -> Account:
+        """The account that pays the fees."""
+
+    @property
     def batch(self) -> int:
         """How many acts one transaction can carry."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether a payer's transactions are ordered by nonces, so that one is sealed at a time."""
 
     async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:
         """A signed transaction for the acts; nothing is sent.
