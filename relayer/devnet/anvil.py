@@ -154,38 +154,39 @@ class Anvil:
         self.rpc = RpcClient(self.url)
         with tempfile.TemporaryDirectory(prefix="anvil-") as folder:
             config_out = Path(folder) / "config.json"
+            words = Path(folder) / "stderr"
             self._process = await asyncio.create_subprocess_exec(
                 str(binary),
                 *self.config.arguments(port, config_out),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=words.open("wb"),
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
             if sys.platform != "linux":
                 self._watchdog = await _watch(self._process.pid)
-            await self._ready()
+            await self._ready(words)
             self.keys = tuple(json.loads(config_out.read_text())["private_keys"])
 
-    async def _ready(self) -> None:
+    async def _ready(self, words: Path) -> None:
         deadline = asyncio.get_running_loop().time() + _START_TIMEOUT
         while True:
             with contextlib.suppress(aiohttp.ClientError, RpcFault, OSError):
                 chain_id = await self.rpc.call("eth_chainId")
                 if int(chain_id, 16) == self.config.chain_id:
                     return
-            await self._check_alive()
+            self._check_alive(words)
             if asyncio.get_running_loop().time() > deadline:
                 message = f"Anvil did not answer on port {self.port} within {_START_TIMEOUT:g} s"
                 raise AnvilError(message)
             await asyncio.sleep(0.03)
 
-    async def _check_alive(self) -> None:
+    def _check_alive(self, words: Path) -> None:
         process = self._process
         if process is None or process.returncode is None:
             return
-        words = await process.stderr.read() if process.stderr is not None else b""
-        message = f"Anvil ended with code {process.returncode}: {words.decode(errors='replace')}"
+        said = words.read_text(errors="replace")
+        message = f"Anvil ended with code {process.returncode}: {said}"
         raise AnvilError(message.strip())
 
     async def stop(self) -> None:

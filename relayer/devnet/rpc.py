@@ -36,11 +36,19 @@ class RpcClient:
 
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
         """Return the results of several calls in their order; raises `RpcFault` for the first."""
+        results = await self.settle(calls)
+        for result in results:
+            if isinstance(result, RpcFault):
+                raise result
+        return results
+
+    async def settle(self, calls: Sequence[Call]) -> list[Any]:
+        """Return for each call in order its result, or its `RpcFault` without raising it."""
         if not calls:
             return []
         answers = await self._post([_request(index, call) for index, call in enumerate(calls)])
         by_id = {answer["id"]: answer for answer in answers}
-        return [_result(call[0], by_id[index]) for index, call in enumerate(calls)]
+        return [_settled(call[0], by_id[index]) for index, call in enumerate(calls)]
 
     async def _post(self, body: Any) -> Any:
         if self._session is None:
@@ -59,7 +67,12 @@ def _request(number: int, call: Call) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": call[0], "params": list(call[1])}
 
 
+def _settled(method: str, answer: dict[str, Any]) -> Any:
+    return RpcFault(method, answer["error"]) if "error" in answer else answer["result"]
+
+
 def _result(method: str, answer: dict[str, Any]) -> Any:
-    if "error" in answer:
-        raise RpcFault(method, answer["error"])
-    return answer["result"]
+    result = _settled(method, answer)
+    if isinstance(result, RpcFault):
+        raise result
+    return result

@@ -1,0 +1,1 @@
+"""The local world: imitations of the three chains, held to what real nodes answer."""
