@@ -26,7 +26,8 @@ from relayer.bus.sqlite_follow import SqliteFollower
 from relayer.bus.sqlite_log import Log, Title
 from relayer.bus.sqlite_tidy import tidy
 from relayer.bus.sqlite_writer import Writer
-from relayer.domain.errors import Fatal, Lost
+from relayer.domain.errors import Fatal
+from relayer.ports.bus import Lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence

@@ -58,7 +58,7 @@ def _disk(log: Log) -> Iterator[Finding]:
 def _sync(log: Log, *, full_sync: bool) -> Iterator[Finding]:
     with named(log.path):
         (level,) = log.write.execute("pragma synchronous").fetchone()
-    if not full_sync or level < 2:  # noqa: PLR2004 - SQLite's number for "full"
+    if not full_sync or level < 2:
         yield Finding(
             level=Level.WARNING,
             subject=str(log.path),

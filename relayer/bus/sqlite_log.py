@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from relayer.bus.sqlite_damage import REBUILD, FileTrouble, named
 from relayer.bus.sqlite_file import connect, declare, prepare
-from relayer.domain.errors import Lost
-from relayer.ports.bus import Record
+from relayer.ports.bus import Lost, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

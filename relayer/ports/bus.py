@@ -5,7 +5,8 @@ Two buses stand behind it (embedded SQLite, Kafka). What a caller may rely on, o
 * **Order.** The records of one partition have strictly increasing offsets (gaps are allowed) and
   are read in that order. There is no order between partitions.
 * **One owner.** `Bus.serve` runs at most one living `body` per partition. Should an older owner
-  still run somewhere (a zombie), its commits raise `Lost` (`relayer.domain.errors`) once a newer owner has restored.
+  still run somewhere (a zombie), its commits raise `Lost` once a newer owner
+  has restored.
 * **Atomic.** A `Partition.commit` writes outputs, state and the position of what was taken
   together or not at all. Nobody reads a part of it.
 * **Taken again.** Records taken but not committed are taken again by the next owner: the fold
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from relayer.domain.errors import Fatal, Rejected
+from relayer.domain.errors import Fatal, Rejected, Transient
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,6 +93,13 @@ class Finding:
     remedy: str
 
 
+class Lost(Transient):
+    """The commit is not known to have happened, or another owner has taken over.
+
+    The owner must do nothing more: its `body` ends, and `serve` begins again with `restore`.
+    """
+
+
 class Unfit(Rejected):
     """A record that no bus takes: a key that is reserved or not text."""
 
@@ -132,9 +140,9 @@ class Partition(Protocol):
         """Append `outs`, change the state (None deletes a key), store the position: all or nothing.
 
         The position covers everything taken so far. Once this returns, all of it is durable and
-        readers see it. Raises `Lost` (not known to have
-        happened, or a newer owner: end, `serve` begins again with `restore`), `Unfit`, `TooLarge` or `Undeclared`
-        (nothing was written, the partition lives on).
+        readers see it. Raises `Lost` when it is not known to have happened or a newer owner is
+        there: do nothing more, `serve` begins again with `restore`. Raises `Unfit`, `TooLarge` or
+        `Undeclared` when nothing was written and the partition lives on.
         """
 
 

@@ -1,0 +1,56 @@
+"""The buses under test."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from relayer.bus.sqlite import SqliteBus, SqlitePartition
+from relayer.ports.bus import Bus, Partition
+from tests.bus.harness import topics
+
+
+class SqliteWorld:
+    """The embedded bus on a file of its own."""
+
+    inbox, state, stream, cursors = "in", "state", "stream", "cursors"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._bus: SqliteBus | None = None
+        self._left = contextlib.AsyncExitStack()
+
+    async def open(self) -> Bus:
+        self._bus = SqliteBus(self.path, topics(self))
+        await self._bus.__aenter__()
+        return self._bus
+
+    async def close(self) -> None:
+        if self._bus is not None:
+            await self._bus.__aexit__()
+        self._bus = None
+
+    async def kill(self) -> None:
+        """Go on with a copy of what is on the disk now, which is what a killed process leaves."""
+        assert self._bus is not None
+        twin = self.path.with_name(f"{self.path.stem}x{self.path.suffix}")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{self.path}{suffix}", f"{twin}{suffix}")
+        self._left.push_async_exit(self._bus)
+        self._bus, self.path = None, twin
+
+    async def clear(self) -> None:
+        """Close what is open, the killed ones too."""
+        await self.close()
+        await self._left.aclose()
+
+    @contextlib.asynccontextmanager
+    async def own(self, inbox: str | None, state: str, number: int) -> AsyncIterator[Partition]:
+        assert self._bus is not None
+        yield SqlitePartition(self._bus, inbox, state, number)
+
+    def child(self) -> Sequence[str]:
+        return [sys.executable, "-m", "tests.bus.crasher", str(self.path)]
