@@ -26,6 +26,8 @@ import preflight
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+OUTER = getattr(sys, "_base_executable", sys.executable)
+"""The Python outside of .venv, whichever of them runs this: .venv may have to be made anew."""
 CONTRACTS = ROOT / "contracts"
 CACHE = ROOT / ".cache"
 LINES_OF_A_FAILURE = 20
@@ -72,11 +74,11 @@ def _environment() -> Iterator[str]:
 def _create_environment(uv: Path) -> None:
     """Create .venv with this Python, or with one that uv brings where this one is too new.
 
-    Coincurve, which tronpy needs, has none for 3.14.
+    One such package is coincurve, which tronpy needs: it has no build for Python 3.14.
     """
     shutil.rmtree(VENV, ignore_errors=True)
     if sys.version_info[:2] <= NEWEST:
-        _run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        _run(OUTER, "-m", "venv", "--without-pip", VENV)
         return
     _say("this Python is newer than some packages have builds for: uv brings Python 3.13")
     flags = ("--quiet", "--managed-python", "--python", "3.13")
@@ -90,7 +92,7 @@ def _bring_uv() -> Path:
     wanted = _digest(ROOT / "scripts" / "uv.lock")
     if not (_is_current(home / ".stamp", wanted) and _works(uv, "--version")):
         shutil.rmtree(home, ignore_errors=True)
-        _run(sys.executable, "-m", "venv", home)
+        _run(OUTER, "-m", "venv", home)
         _pip(home, "uv.lock")
         (home / ".stamp").write_text(wanted)
     return uv
@@ -136,7 +138,7 @@ def _bring_node() -> Path:
     _say(f"bringing Node (none of version {NODE} or newer with npm on PATH)")
     home = CACHE / "node"
     shutil.rmtree(home, ignore_errors=True)
-    _run(sys.executable, "-m", "venv", home)
+    _run(OUTER, "-m", "venv", home)
     _pip(home, "node.lock")
     return home / "bin"
 
