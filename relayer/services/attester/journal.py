@@ -1,0 +1,81 @@
+"""An attester's durable memory: which binding of an id it has ever signed.
+
+As validators guard themselves against slashing: the entry is on disk before the signature leaves,
+and a second, different binding of the same id is never signed. The file must outlive the process
+and must not be shared by two attesters.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from relayer.domain.errors import DraftRefused, Fatal
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS owner (attester TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS binding (
+    id BLOB PRIMARY KEY CHECK (length(id) = 32),
+    chain TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    digest BLOB NOT NULL CHECK (length(digest) = 32)
+) STRICT, WITHOUT ROWID;
+"""
+
+Binding = tuple[bytes, str, str, bytes]
+"""(transfer id, chain, act kind, digest of what is bound)."""
+
+
+class Journal:
+    """A SQLite file that holds one row per id."""
+
+    def __init__(self, path: Path, attester: str) -> None:
+        """Open or create the journal; Fatal if it is unreadable or another attester's."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            self._claim(path, attester)
+        except sqlite3.Error as error:
+            msg = f"the journal {path} cannot be used ({error}): restore it from a copy; never \
+start an attester on an empty journal while its key is in a quorum"
+            raise Fatal(msg) from error
+
+    def bind(self, bindings: Sequence[Binding]) -> list[DraftRefused | None]:
+        """Record bindings durably; per binding None, or why it must not be signed."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            verdicts = [self._bind(binding) for binding in bindings]
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return verdicts
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _bind(self, binding: Binding) -> DraftRefused | None:
+        transfer, chain, kind, digest = binding
+        row = self._db.execute(
+            "SELECT chain, kind, digest FROM binding WHERE id = ?", (transfer,)
+        ).fetchone()
+        if row is None:
+            self._db.execute("INSERT INTO binding VALUES (?, ?, ?, ?)", binding)
+            return None
+        if row == (chain, kind, digest):
+            return None
+        msg = f"{transfer.hex()} is bound to {row[1]} on {row[0]} already"
+        return DraftRefused(msg)
+
+    def _claim(self, path: Path, attester: str) -> None:
+        row = self._db.execute("SELECT attester FROM owner").fetchone()
+        if row is None:
+            self._db.execute("INSERT INTO owner VALUES (?)", (attester,))
+        elif row[0] != attester:
+            msg = f"the journal {path} belongs to attester {row[0]}, not {attester}"
+            raise Fatal(msg)

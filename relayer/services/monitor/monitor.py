@@ -1,0 +1,236 @@
+"""One round after the other: read all chains, weigh each asset, issue leases or halt.
+
+In a round deliveries are read first and deposits after: each chain's snapshot and its history up
+to the snapshot's height; then, if an act still waits for its deposit, every chain once more to its
+newest final height. So an honest delivery is never ahead of its deposit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from relayer.domain.address import ChainId
+from relayer.domain.authority import Role, Signed, to_sign
+from relayer.domain.errors import Transient
+from relayer.domain.gate import (
+    CONTROL_RECORDS,
+    LEASE,
+    SUPPLY_RECORDS,
+    Halt,
+    Lease,
+    Scope,
+    ScopeKind,
+    Verdict,
+)
+from relayer.domain.ledger import Ledger
+from relayer.domain.records import CONTROL, SUPPLY
+from relayer.domain.supply import Finding, Reserve, SupplySnapshot
+from relayer.domain.verdict import Reading, SupplyPolicy, weigh
+from relayer.ports.bus import Bus, Out
+from relayer.ports.chain import ChainReader
+from relayer.ports.clock import Clock
+from relayer.ports.reserve import ReserveSource
+from relayer.ports.signer import Signer
+from relayer.services.gatekeeper import Gatekeeper
+
+READINGS_TO_LATCH = 2
+"""Complete readings in a row that must break A before it latches."""
+
+SPAN = 5_000
+"""Heights of history read at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSettings:
+    """``every`` seconds a round begins; ``assets`` by symbol."""
+
+    assets: tuple[str, ...]
+    policy: SupplyPolicy
+    every: float = 3.0
+
+
+class MonitorObserver(Protocol):
+    """What a monitor tells whoever measures and logs it."""
+
+    def weighed(self, verdict: Verdict, lease: Lease | None) -> None:
+        """An asset was weighed, and a lease issued or withheld."""
+
+    def halted(self, halt: Halt) -> None:
+        """A halt was raised."""
+
+    def unreadable(self, chain: ChainId, error: Transient) -> None:
+        """A chain could not be read in this round."""
+
+
+class Monitor:
+    """One monitor with its own readers, its own ledger and its own key."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        readers: Mapping[ChainId, ChainReader],
+        reserves: ReserveSource,
+        signer: Signer,
+        settings: MonitorSettings,
+        gatekeeper: Gatekeeper,
+        clock: Clock,
+        observer: MonitorObserver,
+    ) -> None:
+        """Keep the parts; ``run`` does the work."""
+        self._bus = bus
+        self._readers = readers
+        self._reserves = reserves
+        self._signer = signer
+        self._settings = settings
+        self._gatekeeper = gatekeeper
+        self._clock = clock
+        self._observer = observer
+        self._ledger = Ledger()
+        self._sequence = 0
+        self._broken: dict[str, int] = {}
+        self._unread: dict[ChainId, str] = {}
+
+    async def run(self) -> None:
+        """Round after round until cancelled."""
+        await self._gatekeeper.ready()
+        while True:
+            begun = self._clock.now()
+            await self.round()
+            spent = self._clock.now() - begun
+            await self._clock.sleep(max(0.0, self._settings.every - spent))
+
+    async def round(self) -> Sequence[Verdict]:
+        """One complete reading and what follows from it."""
+        snapshots = await self._read_chains()
+        verdicts = [await self._weigh(asset, snapshots) for asset in self._settings.assets]
+        for verdict in verdicts:
+            await self._publish(verdict)
+        return verdicts
+
+    async def _read_chains(self) -> list[SupplySnapshot]:
+        async with asyncio.TaskGroup() as group:
+            reads = [group.create_task(self._snapshots(r)) for r in self._readers.values()]
+        if self._ledger.unmatched:
+            async with asyncio.TaskGroup() as group:
+                for reader in self._readers.values():
+                    group.create_task(self._read_further(reader))
+        return [snapshot for read in reads for snapshot in read.result()]
+
+    async def _snapshots(self, reader: ChainReader) -> Sequence[SupplySnapshot]:
+        """The chain's snapshots with its history folded to their height; () if unreadable."""
+        try:
+            snapshots = await reader.snapshots()
+            height, time = snapshots[0].height, snapshots[0].time
+            await self._fold_to(reader, height, time)
+        except Transient as error:
+            self._failed(reader.chain, error)
+            return ()
+        if self._ledger.upto[reader.chain] > height and snapshots[0].counters is None:
+            self._unread[reader.chain] = f"{reader.chain} answered from an older height"
+            return ()
+        self._unread.pop(reader.chain, None)
+        return snapshots
+
+    async def _read_further(self, reader: ChainReader) -> None:
+        try:
+            head = await reader.final_head()
+            await self._fold_to(reader, head.height, head.time)
+        except Transient as error:
+            self._failed(reader.chain, error)
+
+    async def _fold_to(self, reader: ChainReader, height: int, time: int) -> None:
+        upto = self._ledger.upto.get(reader.chain, reader.first_height - 1)
+        while upto < height:
+            last = min(height, upto + SPAN)
+            facts = await reader.history(upto + 1, last)
+            self._ledger.fold(reader.chain, facts, last, time if last == height else 0)
+            upto = last
+
+    def _failed(self, chain: ChainId, error: Transient) -> None:
+        self._unread[chain] = f"{chain} cannot be read: {error}"
+        self._observer.unreadable(chain, error)
+
+    async def _weigh(self, asset: str, snapshots: Sequence[SupplySnapshot]) -> Verdict:
+        reading = Reading(
+            asset=asset,
+            at=self._clock.now(),
+            monitor=self._signer.public.hex(),
+            snapshots=tuple(s for s in snapshots if s.asset == asset),
+            reserve=await self._reserve(asset),
+            unread="; ".join(self._unread.values()),
+        )
+        return weigh(reading, self._ledger, self._settings.policy)
+
+    async def _reserve(self, asset: str) -> Reserve | None:
+        try:
+            return await self._reserves.reserve(asset)
+        except Transient:
+            return None
+
+    async def _publish(self, verdict: Verdict) -> None:
+        outs = [self._out(SUPPLY, verdict.asset, SUPPLY_RECORDS.encode(verdict))]
+        lease = self._lease(verdict) if verdict.withheld is None else None
+        if lease is not None:
+            outs.append(self._out(SUPPLY, verdict.asset, await self._signed(lease)))
+        for finding in self._latching(verdict):
+            halt = self._halt(finding)
+            if not self._stands(halt):
+                outs.append(self._out(CONTROL, "", CONTROL_RECORDS.encode(halt)))
+                self._observer.halted(halt)
+        await self._bus.publish(outs)
+        self._observer.weighed(verdict, lease)
+
+    def _latching(self, verdict: Verdict) -> list[Finding]:
+        """Findings that stop deliveries for good; A only after it was broken twice in a row."""
+        broken = any(finding.rule == "A" for finding in verdict.findings)
+        times = self._broken.get(verdict.asset, 0) + 1 if broken else 0
+        self._broken[verdict.asset] = times
+        return [
+            finding
+            for finding in verdict.findings
+            if finding.latches and (finding.rule != "A" or times >= READINGS_TO_LATCH)
+        ]
+
+    def _halt(self, finding: Finding) -> Halt:
+        where = f" on {finding.chain}" if finding.chain else ""
+        return Halt(
+            scope=Scope(kind=ScopeKind.ASSET, name=finding.asset),
+            reason=f"rule {finding.rule} is broken for {finding.asset}{where}",
+            evidence=finding.detail,
+            raised_at=int(self._clock.now()),
+            raised_by=f"monitor {self._signer.public.hex()[:16]}",
+        )
+
+    def _stands(self, halt: Halt) -> bool:
+        return any(
+            (known.scope, known.reason) == (halt.scope, halt.reason)
+            for known in self._gatekeeper.gate.halts.values()
+        )
+
+    def _lease(self, verdict: Verdict) -> Lease:
+        now = self._clock.now()
+        self._sequence = max(self._sequence + 1, int(now * 1000))
+        return Lease(
+            asset=verdict.asset,
+            sequence=self._sequence,
+            issued_at=int(now),
+            expires_at=int(now) + self._settings.policy.lease,
+            heights={s.chain: s.height for s in verdict.snapshots},
+            times={s.chain: s.time for s in verdict.snapshots},
+            multiplier=max(s.multiplier for s in verdict.snapshots),
+        )
+
+    async def _signed(self, lease: Lease) -> bytes:
+        body = LEASE.encode(lease).decode()
+        signature = await self._signer.sign(to_sign(Role.MONITOR, body))
+        signed = Signed(role=Role.MONITOR, key=self._signer.public, body=body, signature=signature)
+        return SUPPLY_RECORDS.encode(signed)
+
+    def _out(self, topic: str, key: str, value: bytes) -> Out:
+        partitions = self._bus.partitions(topic)
+        partition = sum(key.encode()) % partitions
+        return Out(topic=topic, partition=partition, key=key, value=value)
