@@ -29,6 +29,7 @@ MODES: Final = {Mode.BURN_MINT: 1, Mode.LOCK_RELEASE: 2}
 KINDS: Final = {Family.EVM: 1, Family.TRON: 2, Family.SOLANA: 3}
 COUNTED: Final = 1
 LOCATED: Final = 2
+_YES: Final = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +146,9 @@ def connecting_steps(
         calls.append(call(gateway, "setSource(bytes32,uint8)", key, kind))
         if peer.gateway is not None:
             trust = "setSourceGateway(bytes32,bytes32,bool)"
-            calls.append(call(gateway, trust, key, bytes(peer.gateway), True))
+            calls.append(call(gateway, trust, key, bytes(peer.gateway), _YES))
         deny = "setDenied(bytes32,bytes32,bool)"
-        calls += [call(gateway, deny, key, bytes(account), True) for account in peer.denied]
+        calls += [call(gateway, deny, key, bytes(account), _YES) for account in peer.denied]
         calls += [_bounds(deployment, gateway, token, key) for token in tokens]
     return (tuple(calls),)
 

@@ -1,0 +1,174 @@
+"""ChainWriter for Tron: seal, send, and say what became of it by the solid view alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from relayer.chains.gateway.acts import calldata
+from relayer.chains.gateway.events import GatewayLog, skipped_of
+from relayer.chains.tron.codec import TxInfo, logs_at, tron_address
+from relayer.chains.tron.config import TronConfig
+from relayer.chains.tron.frames import Frames
+from relayer.chains.tron.reader import gateway_logs
+from relayer.chains.tron.rpc import TronRpc
+from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
+from relayer.domain.address import Account, ChainId, account_from_tron
+from relayer.domain.draft import Act, Landing, LandingKind, Submission
+from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.transfer import TransferId
+from relayer.ports.signer import Signer
+
+_TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
+_SAYS_NOTHING = {"TRANSACTION_EXPIRATION_ERROR"}
+"""A mined transaction gets this answer too: only the landing tells."""
+_HOPELESS = {"SIGERROR", "CONTRACT_VALIDATE_ERROR", "TOO_BIG_TRANSACTION_ERROR"}
+_POOR = {"BANDWITH_ERROR"}
+_ITEM_OVERHEAD = 30_000
+"""Energy that the gateway wants beside an item's own share, as in its ``GasTooLow`` rule."""
+
+
+class TronWriter:
+    """Submits acts from one payer through one endpoint."""
+
+    def __init__(
+        self,
+        config: TronConfig,
+        rpc: TronRpc,
+        payer: Signer,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Pay with ``payer``, whose account must exist; ``now`` is the wall clock in seconds."""
+        self._config = config
+        self._rpc = rpc
+        self._payer = payer
+        self._now = now
+        self._gateway = tron_address(config.place.gateway)
+        self._owner = tron_address(payer.public)
+        self._frames = Frames(rpc, config.expiration_seconds, now)
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain that is written."""
+        return self._config.chain
+
+    @property
+    def payer(self) -> Account:
+        """The account that burns sun for energy and bandwidth."""
+        return account_from_tron(self._payer.public)
+
+    @property
+    def batch(self) -> int:
+        """How many acts one transaction can carry within the chain's time for one."""
+        return self._config.batch
+
+    @property
+    def ordered(self) -> bool:
+        """False: Tron has no nonces."""
+        return False
+
+    async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:  # noqa: ARG002
+        """A signed call for acts of one kind; nothing is sent. Tron has no nonces.
+
+        Unwanted if the simulation reverts or skips every item, PayerEmpty with the missing sun,
+        Unavailable if the energy costs more than the configured cap.
+        """
+        data = calldata(self._config.place, acts)
+        energy = await self._simulate(acts, data)
+        fee_limit, energy_limit = await self._fee_limit(energy)
+        frame = await self._frames.frame(fee_limit)
+        sealed = await seal_call(self._payer, self._gateway, data, frame)
+        await self._require_funds(energy_limit, bandwidth_of(sealed.raw))
+        return self._submission(acts, sealed.tx, sealed.raw, frame)
+
+    async def broadcast(self, submission: Submission) -> None:
+        """Send the signed bytes; again is harmless.
+
+        Refused for what no node can ever take, PayerEmpty without bandwidth, Unavailable for all
+        else. An expired transaction is no error here: it may stand in a block.
+        """
+        code, message = await self._rpc.broadcast(submission.raw)
+        if code in _TAKEN or code in _SAYS_NOTHING:
+            return
+        words = f"{code}: {message[:200]}"
+        if code in _HOPELESS:
+            raise Refused(words)
+        if code in _POOR:
+            raise PayerEmpty(words)
+        # TAPOS_ERROR too: the reference is solid, so it is the node that lags.
+        raise Unavailable(words)
+
+    async def landing(self, submission: Submission) -> Landing:
+        """LANDED or FAILED from the solid view; DEAD once its time has passed the expiration.
+
+        The last look comes after the time was read: a transaction that the view did not have
+        then can not be in any block below, nor in any above.
+        """
+        info = await self._rpc.solid_tx_info(submission.tx)
+        if info is None:
+            solid = await self._rpc.solid_head()
+            if solid.time_ms <= submission.bounds:
+                return Landing(kind=LandingKind.PENDING, skipped={})
+            info = await self._rpc.solid_tx_info(submission.tx)
+        if info is None:
+            return Landing(kind=LandingKind.DEAD, skipped={}, detail="expired unmined")
+        return self._landed(info)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._rpc.close()
+
+    def _landed(self, info: TxInfo) -> Landing:
+        kind = LandingKind.LANDED if info.succeeded else LandingKind.FAILED
+        logs = gateway_logs(info, self._config.place.address) if info.succeeded else []
+        skipped = dict(filter(None, map(skipped_of, logs)))
+        detail = "" if info.succeeded else info.outcome
+        return Landing(kind=kind, height=info.height, skipped=skipped, detail=detail)
+
+    async def _simulate(self, acts: Sequence[Act], data: bytes) -> int:
+        answer = await self._rpc.call(self._gateway, data, owner=self._owner)
+        if answer.reverted is not None:
+            raise Unwanted(answer.reverted)
+        skipped = self._skips(answer.logs)
+        if len(skipped) >= len({act.deposit.id for act in acts}):
+            words = (f"{transfer.hex()}: {word}" for transfer, word in skipped.items())
+            raise Unwanted("; ".join(words))
+        return answer.energy
+
+    def _skips(self, logs: Sequence[Mapping[str, Any]]) -> Mapping[TransferId, str]:
+        found = (
+            GatewayLog(topics=topics, data=data, tx="", index=at, height=0, time=0)
+            for at, topics, data in logs_at(logs, self._config.place.address)
+        )
+        return dict(filter(None, map(skipped_of, found)))
+
+    async def _fee_limit(self, energy: int) -> tuple[int, int]:
+        item = self._config.item_energy
+        least = energy + item + item // 63 + _ITEM_OVERHEAD
+        wanted = least + energy * self._config.energy_headroom_percent // 100
+        price, _ = await self._frames.prices()
+        if least * price > self._config.fee_limit_cap:
+            cap = self._config.fee_limit_cap
+            raise Unavailable(f"the call may burn {least * price} sun, above the cap of {cap}")
+        fee_limit = min(wanted * price, self._config.fee_limit_cap)
+        return fee_limit, fee_limit // price if price else wanted
+
+    async def _require_funds(self, energy_limit: int, size: int) -> None:
+        price, byte_price = await self._frames.prices()
+        staked = await self._rpc.staked_energy(self._owner)
+        needed = max(energy_limit - staked, 0) * price + size * byte_price
+        missing = needed - await self._rpc.balance(self._owner)
+        if missing > 0:
+            raise PayerEmpty(f"the payer {self._owner.hex()} is short of {missing} sun")
+
+    def _submission(self, acts: Sequence[Act], tx: str, raw: bytes, frame: Frame) -> Submission:
+        return Submission(
+            tx=tx,
+            chain=self.chain,
+            ids=tuple(act.deposit.id for act in acts),
+            raw=raw,
+            bounds=frame.expiration_ms,
+            made_at=self._now(),
+        )
