@@ -78,7 +78,9 @@ def find_anvil() -> Path:
         message = f"RELAYER_ANVIL names {named}, which is not a file"
         raise AnvilError(message)
     on_path = shutil.which("anvil")
-    candidates = [Path(named)] if named else [*_npm_binaries(), *([Path(on_path)] if on_path else [])]
+    candidates = (
+        [Path(named)] if named else [*_npm_binaries(), *([Path(on_path)] if on_path else [])]
+    )
     for candidate in candidates:
         if candidate.is_file():
             return candidate

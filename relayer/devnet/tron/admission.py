@@ -44,10 +44,15 @@ def check_form(transaction: Any, chain: Chain, slot_ms: int) -> Any:
             f" this is extend feature ,actual :{len(raw.contract)}"
         )
     if identity in chain.pool or chain.find(identity) is not None:
-        raise Refused("DUP_TRANSACTION_ERROR", "Dup transaction.")
+        raise duplicate()
     if inner is None:
         raise invalid("Contract type error, the devnet does not know it")
     return inner
+
+
+def duplicate() -> Refused:
+    """Return the refusal of a transaction that is in the pool or in a block."""
+    return Refused("DUP_TRANSACTION_ERROR", "Dup transaction.")
 
 
 def _expired() -> Refused:
@@ -94,7 +99,7 @@ def recover(signature: bytes, identity: bytes) -> bytes:
     """Return the address that signed a transaction id; v is 0/1 or 27/28. Raises `Refused`."""
     if len(signature) < _SIGNATURE:
         raise _bad_signature(f"Signature size is {len(signature)}")
-    v = signature[64] if signature[64] < 27 else signature[64] - 27  # noqa: PLR2004 (Bitcoin's v)
+    v = signature[64] if signature[64] < 27 else signature[64] - 27
     r, s = (int.from_bytes(signature[at : at + 32], "big") for at in (0, 32))
     if v > 1 or not (0 < r < _CURVE_ORDER and 0 < s < _CURVE_ORDER):
         raise _bad_signature("java.lang.IllegalArgumentException: Invalid point compression")

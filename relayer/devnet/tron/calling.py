@@ -72,7 +72,9 @@ class Calling:
         except Refused as refused:
             return _refusal(refused)
         if not execution.succeeded and execution.result != "REVERT":
-            words = f"class org.tron.core.vm.program.Program$OutOfEnergyException : {execution.words}"
+            words = (
+                f"class org.tron.core.vm.program.Program$OutOfEnergyException : {execution.words}"
+            )
             return _refusal(Refused("OTHER_ERROR", words))
         return self._constant_answer(kind, inner, execution, body)
 
@@ -111,7 +113,10 @@ class Calling:
         """Return the contract type, its message, what to run and the code to run; raises `Refused`."""
         owner = address_in(body, "owner_address")
         if not addresses.is_address(owner):
-            raise Refused("OTHER_ERROR", "class java.security.InvalidParameterException : owner_address isn't set.")
+            raise Refused(
+                "OTHER_ERROR",
+                "class java.security.InvalidParameterException : owner_address isn't set.",
+            )
         contract, data = address_in(body, "contract_address"), call_data(body)
         value = number_in(body, "call_value")
         if not contract:

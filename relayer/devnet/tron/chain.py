@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relayer.devnet.tron import messages
-from relayer.devnet.tron.rendering import txid as id_of
 from relayer.devnet.tron.world import World
 
 if TYPE_CHECKING:
@@ -39,6 +38,15 @@ class Included:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """A transaction waiting for a block; `reserved` is what it will cost at least, in sun."""
+
+    transaction: Any
+    owner: bytes
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One block; timestamp in milliseconds, `world` is what is after it."""
 
@@ -57,7 +65,7 @@ class Chain:
     solid_lag: int
     retention: int
     blocks: dict[int, Block] = field(default_factory=dict)
-    pool: dict[bytes, Any] = field(default_factory=dict)
+    pool: dict[bytes, Pooled] = field(default_factory=dict)
     _numbers: dict[bytes, int] = field(default_factory=dict)
     _included: dict[bytes, Included] = field(default_factory=dict)
     _head: int = 0
@@ -108,6 +116,11 @@ class Chain:
     def find(self, txid: bytes) -> Included | None:
         """Return a transaction that is in a block."""
         return self._included.get(txid)
+
+    def pooled(self, txid: bytes) -> Any | None:
+        """Return a transaction that waits in the pool."""
+        found = self.pool.get(txid)
+        return None if found is None else found.transaction
 
     def refers(self, ref_bytes: bytes, ref_hash: bytes) -> bool:
         """Tell whether a transaction's reference block is on this chain."""
@@ -172,6 +185,3 @@ def _merkle(transactions: Sequence[Any]) -> bytes:
         pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
         level = [hashlib.sha256(b"".join(pair)).digest() if pair[1:] else pair[0] for pair in pairs]
     return level[0] if level else bytes(32)
-
-
-__all__ = ["Block", "Chain", "Included", "genesis", "id_of", "seal"]

@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+import structlog
+
 from relayer.devnet.tron import addresses
 from relayer.devnet.tron.calling import Calling
 from relayer.devnet.tron.chain import Chain
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from relayer.devnet.tron.web import Answer
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +57,7 @@ class TronDevnet:
     faults: Faults = field(default_factory=Faults)
     node: TronNode = field(init=False)
     _ports: dict[str, Port] = field(default_factory=dict, init=False)
-    _stack: contextlib.AsyncExitStack = field(
-        default_factory=contextlib.AsyncExitStack, init=False
-    )
+    _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, init=False)
 
     @property
     def full_url(self) -> str:
@@ -130,6 +132,7 @@ class TronDevnet:
         await self._open_ports()
         self.faults.connect(self.node.reorg)
         producing = asyncio.create_task(self.node.keep_producing(), name="tron devnet blocks")
+        producing.add_done_callback(_report_end)
         self._stack.push_async_callback(_cancel, producing)
 
     async def _open_ports(self) -> None:
@@ -174,6 +177,12 @@ def _address(address: str | bytes) -> bytes:
     if isinstance(address, bytes):
         return address
     return addresses.from_visible(address) if address.startswith("T") else bytes.fromhex(address)
+
+
+def _report_end(task: asyncio.Task[Any]) -> None:
+    """Log that no more blocks will come, which otherwise shows only when the devnet is closed."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("tron_devnet_stopped", exc_info=task.exception())
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

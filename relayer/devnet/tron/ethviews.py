@@ -38,7 +38,7 @@ def hash_of(text: Any) -> bytes:
         raw = bytes.fromhex(str(text).removeprefix("0x"))
     except ValueError:
         raw = b""
-    if len(raw) != 32:  # noqa: PLR2004 (a hash)
+    if len(raw) != 32:
         raise RpcError(-32602, "invalid hash value")
     return raw
 
@@ -73,7 +73,9 @@ def show_block(block: Block, *, full: bool) -> dict[str, Any]:
         "parentHash": "0x" + raw.parentHash.hex(),
         "receiptsRoot": _NO_HASH,
         "sha3Uncles": _NO_HASH,
-        "size": hex(block.header.ByteSize() + sum(i.transaction.ByteSize() for i in block.included)),
+        "size": hex(
+            block.header.ByteSize() + sum(i.transaction.ByteSize() for i in block.included)
+        ),
         "stateRoot": "0x",
         "timestamp": hex(block.timestamp // 1000),
         "totalDifficulty": "0x0",
@@ -122,13 +124,10 @@ def _placeless(transaction: Any) -> dict[str, Any]:
 
 
 def _to(kind: str | None, inner: Any) -> str | None:
-    match kind:
-        case "TransferContract":
-            return "0x" + inner.to_address[1:].hex()
-        case "TriggerSmartContract":
-            return "0x" + inner.contract_address[1:].hex()
-        case _:
-            return None
+    if kind == "CreateSmartContract":
+        return None
+    callee: bytes = inner.to_address if kind == "TransferContract" else inner.contract_address
+    return "0x" + callee[1:].hex()
 
 
 def show_receipt(one: Included, block: Block) -> dict[str, Any]:

@@ -145,7 +145,10 @@ class EvmEngine:
     async def set_codes(self, codes: dict[bytes, bytes]) -> None:
         """Set the code of addresses as part of the head block's state."""
         await self._anvil.rpc.batch(
-            [("anvil_setCode", [f"0x{one.hex()}", f"0x{code.hex()}"]) for one, code in codes.items()]
+            [
+                ("anvil_setCode", [f"0x{one.hex()}", f"0x{code.hex()}"])
+                for one, code in codes.items()
+            ]
         )
 
     async def code(self, address: bytes, block: int | None = None) -> bytes:

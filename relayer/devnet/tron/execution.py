@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from eth_hash.auto import keccak
+
 from relayer.devnet.tron import addresses, messages
 from relayer.devnet.tron.chain import Included
 from relayer.devnet.tron.evm import Execution, Message
@@ -110,7 +112,9 @@ class BlockRun:
         """Mine what the pool gives; returns what is in, the world after it, and dropped ids."""
         transactions = list(pool)
         prepared, dropped = await self._prepare(transactions)
-        await self.engine.set_codes({one.target[1:]: _init_code(one) for one in _creations(prepared)})
+        await self.engine.set_codes(
+            {one.target[1:]: _init_code(one) for one in _creations(prepared)}
+        )
         executions = await self.engine.mine(
             [one.message for one in prepared], self.timestamp // 1000
         )
@@ -157,7 +161,9 @@ class BlockRun:
             return execution
         energy = execution.energy + _ENERGY_PER_CODE_BYTE * len(execution.output)
         if energy > one.message.energy:
-            return Execution(result="OUT_OF_ENERGY", energy=one.message.energy, words=_OUT_OF_ENERGY)
+            return Execution(
+                result="OUT_OF_ENERGY", energy=one.message.energy, words=_OUT_OF_ENERGY
+            )
         return replace(execution, energy=energy)
 
     async def _place_code(self, done: Sequence[tuple[Prepared, Execution]]) -> None:
@@ -200,6 +206,13 @@ def owner_of(transaction: Any) -> bytes:
     return owner
 
 
+def value_of(transaction: Any) -> int:
+    """Return the sun that a transaction moves, fees aside."""
+    contract = transaction.raw_data.contract[0]
+    kind, inner = messages.contract_name(contract.type), messages.unpack(contract)
+    return _parts(kind or "", inner, transaction)[0]
+
+
 def _creations(prepared: Sequence[Prepared]) -> list[Any]:
     return [one for one in prepared if one.kind == "CreateSmartContract"]
 
@@ -225,7 +238,7 @@ def _with_contract(world: World, one: Prepared, execution: Execution, now_ms: in
     stored.CopyFrom(one.inner.new_contract)
     stored.contract_address = target
     stored.origin_address = one.owner
-    stored.code_hash = addresses.keccak(execution.output)
+    stored.code_hash = keccak(execution.output)
     world = world.with_contract(target, stored)
     account = Account(created_ms=now_ms, name=stored.name, is_contract=True)
     return world.with_account(target, account)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from eth_hash.auto import keccak
 
-from relayer.devnet.tron import ethviews
-from relayer.devnet.tron.evm import Message
+from relayer.devnet.tron import ethviews, messages
+from relayer.devnet.tron.calling import Calling
+from relayer.devnet.tron.evm import Execution, Message
 from relayer.devnet.tron.faultwords import Refused
 from relayer.devnet.tron.jsonrpcfaults import RpcError, bad_parameters
 from relayer.devnet.tron.logfilters import LogFilters
@@ -133,7 +134,7 @@ class JsonRpc:
         if included is not None:
             block = self._node.chain.blocks[included.number]
             return ethviews.show_transaction(included, block)
-        pooled = None if self.view.solid else self._node.chain.pool.get(txid)
+        pooled = None if self.view.solid else self._node.chain.pooled(txid)
         return None if pooled is None else ethviews.show_pooled(pooled)
 
     async def transaction_at(self, which: Any, index: str) -> Any:
@@ -169,7 +170,7 @@ class JsonRpc:
             return "0x0"
         return hex((await self._execute(request)).energy)
 
-    async def _execute(self, request: dict[str, Any]) -> Any:
+    async def _execute(self, request: dict[str, Any]) -> Execution:
         to = ethviews.address_of(request.get("to"))
         sender = ethviews.address_of(request.get("from") or "0x" + "00" * 20)
         if to not in self.view.top.world.contracts:
@@ -278,9 +279,6 @@ async def _build(view: View, request: dict[str, Any]) -> Any:
     if view.solid:
         words = "the method buildTransaction does not exist/is not available in SOLIDITY"
         raise RpcError(-32601, words)
-    from relayer.devnet.tron import messages
-    from relayer.devnet.tron.calling import Calling
-
     inner = messages.new(
         "TransferContract",
         owner_address=ethviews.address_of(request.get("from")),

@@ -84,7 +84,7 @@ class LogFilters:
         return self._found(self._wanted(request))
 
     def _found(self, wanted: _Wanted) -> list[dict[str, Any]]:
-        found = []
+        found: list[dict[str, Any]] = []
         for number in range(wanted.start, min(wanted.end, self.view.top.number) + 1):
             block = self.view.block(number)
             if block is None:
@@ -170,7 +170,9 @@ class LogFilters:
             blocks = (self.view.block(number) for number in range(start, top + 1))
             return ["0x" + block.id.hex() for block in blocks if block is not None]
         asked = {key: value for key, value in found.request.items() if "Block" not in key}
-        return self._found(self._wanted({**asked, "fromBlock": hex(start), "toBlock": hex(max(start, top))}))
+        return self._found(
+            self._wanted({**asked, "fromBlock": hex(start), "toBlock": hex(max(start, top))})
+        )
 
     async def filter_logs(self, name: str) -> Any:
         """Return all logs of a filter."""
@@ -200,7 +202,7 @@ def _addresses(asked: Any) -> list[bytes]:
     found = []
     for one in listed:
         text = str(one).removeprefix("0x")
-        if len(text) != 40:  # noqa: PLR2004 (20 bytes)
+        if len(text) != 40:
             raise RpcError(-32602, f"invalid address: {one}")
         found.append(bytes.fromhex(text))
     return found
@@ -219,7 +221,7 @@ def _alternatives(asked: Any) -> list[bytes]:
     found = []
     for one in listed:
         text = str(one).removeprefix("0x")
-        if len(text) != 64:  # noqa: PLR2004 (32 bytes)
+        if len(text) != 64:
             raise RpcError(-32602, f"invalid topic(s): {one}")
         found.append(bytes.fromhex(text))
     return found

@@ -169,7 +169,7 @@ def pack(name: str, message: Any, permission: int = 0) -> Any:
     )
 
 
-def unpack(contract: Any) -> Any | None:
+def unpack(contract: Any) -> Any:
     """Return the message inside a transaction's Contract, None when the devnet does not know it.
 
     Raises `DecodeError`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from coincurve import PrivateKey
 
 from relayer.devnet.tron import addresses, messages
-from relayer.devnet.tron.admission import check_contract, check_form
-from relayer.devnet.tron.chain import Block, Chain, genesis, seal
+from relayer.devnet.tron.admission import check_contract, check_form, duplicate
+from relayer.devnet.tron.chain import Block, Chain, Pooled, genesis, seal
 from relayer.devnet.tron.evm import EvmEngine, Execution, Message, Underfunded
-from relayer.devnet.tron.execution import BlockRun, owner_of, prepare
+from relayer.devnet.tron.execution import BlockRun, Prepared, owner_of, prepare, value_of
 from relayer.devnet.tron.faultwords import Refused, invalid
 from relayer.devnet.tron.rendering import txid
 from relayer.devnet.tron.world import Account, Prices, World
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.faults import Faults
 
 MAX_BLOCK_TRANSACTIONS = 500
-_NO_BALANCE = {
-    "TransferContract": "Validate TransferContract error, balance is not sufficient.",
-}
 _NO_VALUE = "Validate InternalTransfer error, balance is not sufficient."
 
 
@@ -96,12 +93,15 @@ class TronNode:
 
     def _drop_expired(self, timestamp: int) -> None:
         pool = self.chain.pool
-        for one in [key for key, it in pool.items() if it.raw_data.expiration < timestamp]:
+        for one in [
+            key for key, it in pool.items() if it.transaction.raw_data.expiration < timestamp
+        ]:
             del pool[one]
 
     def _next_batch(self) -> list[Any]:
         """Return the oldest transactions of the pool."""
-        return list(self.chain.pool.values())[:MAX_BLOCK_TRANSACTIONS]
+        oldest = itertools.islice(self.chain.pool.values(), MAX_BLOCK_TRANSACTIONS)
+        return [one.transaction for one in oldest]
 
     async def broadcast(self, transaction: Any) -> None:
         """Take a transaction into the pool with the result it would have now; raises `Refused`."""
@@ -109,15 +109,27 @@ class TronNode:
         raw = transaction.raw_data
         kind = messages.contract_name(raw.contract[0].type) or ""
         check_contract(kind, inner, raw, self.chain.head.world, self.prices)
-        result = await self._try(transaction, kind)
+        ready = await self._ready(transaction, kind)
+        result = await self._try(ready)
         if self.faults.take_dropped():
             return
         del transaction.ret[:]
         transaction.ret.add(contractRet=messages.result_number(result))
-        self.chain.pool[txid(transaction)] = transaction
+        self._put_in_pool(transaction, ready)
 
-    async def _try(self, transaction: Any, kind: str) -> str:
-        """Return the result of a transaction on top of the head; raises `Refused`."""
+    def _put_in_pool(self, transaction: Any, ready: Prepared) -> None:
+        identity = txid(transaction)
+        # Looked up again: this call waited for the engine, another may have brought the same.
+        if identity in self.chain.pool or self.chain.find(identity) is not None:
+            raise duplicate()
+        self.chain.pool[identity] = Pooled(
+            transaction=transaction,
+            owner=ready.owner,
+            reserved=ready.bandwidth.total + ready.message.value,
+        )
+
+    async def _ready(self, transaction: Any, kind: str) -> Prepared:
+        """Prepare a transaction on top of the head; raises `Refused` when it cannot be paid."""
         head = self.chain.head
         balance = await self._balance_beside_pool(owner_of(transaction))
         ready = prepare(
@@ -128,46 +140,25 @@ class TronNode:
             prices=self.prices,
         )
         if ready is None:
-            await self._refuse_poor(transaction, kind, balance)
-            return "SUCCESS"
+            raise _too_poor(transaction, kind, balance)
+        return ready
+
+    async def _try(self, ready: Prepared) -> str:
+        """Return the result that a transaction would have now; raises `Refused`."""
         if not ready.is_vm:
             return "SUCCESS"
-        code = ready.inner.new_contract.bytecode if kind == "CreateSmartContract" else None
-        with contextlib.suppress(Underfunded):
-            return (await self.engine.simulate(ready.message, head.number, code)).result
-        raise invalid(_NO_VALUE)
+        creates = ready.kind == "CreateSmartContract"
+        code = ready.inner.new_contract.bytecode if creates else None
+        return (await self.call(ready.message, code=code)).result
 
     async def check_balance(self, transaction: Any) -> None:
         """Check that the owner can pay a transfer; raises `Refused`."""
-        await self._try(transaction, "TransferContract")
-
-    async def _refuse_poor(self, transaction: Any, kind: str, balance: int) -> None:
-        inner = messages.unpack(transaction.raw_data.contract[0])
-        value = {
-            "TransferContract": lambda: inner.amount,
-            "TriggerSmartContract": lambda: inner.call_value,
-            "CreateSmartContract": lambda: inner.new_contract.call_value,
-        }[kind]()
-        if balance < value:
-            raise invalid(_NO_BALANCE.get(kind, _NO_VALUE))
-        raise Refused("BANDWITH_ERROR", "Account resource insufficient error.")
+        await self._ready(transaction, "TransferContract")
 
     async def _balance_beside_pool(self, owner: bytes) -> int:
-        """Return the balance in sun less what the owner's pooled transactions move and pay."""
-        head = self.chain.head
-        (balance,) = await self.engine.balances([owner[1:]], head.number)
-        for pooled in self.chain.pool.values():
-            if owner_of(pooled) == owner:
-                one = prepare(
-                    transaction=pooled,
-                    world=head.world,
-                    balance=balance,
-                    now_ms=head.timestamp,
-                    prices=self.prices,
-                )
-                if one is not None:
-                    balance -= one.bandwidth.total + one.message.value
-        return balance
+        """Return the balance in sun less what the owner's pooled transactions will cost."""
+        (balance,) = await self.engine.balances([owner[1:]], self.chain.head.number)
+        return balance - sum(one.reserved for one in self.chain.pool.values() if one.owner == owner)
 
     async def call(
         self, message: Message, block: Block | None = None, code: bytes | None = None
@@ -187,3 +178,12 @@ class TronNode:
             if count > 0:
                 await self.engine.roll_back(count)
             self.chain.undo(count)
+
+
+def _too_poor(transaction: Any, kind: str, balance: int) -> Refused:
+    """Return the refusal of an owner who has not enough: for the value itself, or for the fee."""
+    if balance >= value_of(transaction):
+        return Refused("BANDWITH_ERROR", "Account resource insufficient error.")
+    if kind == "TransferContract":
+        return invalid("Validate TransferContract error, balance is not sufficient.")
+    return invalid(_NO_VALUE)

@@ -116,13 +116,13 @@ class Reading:
             return show_block(self.view.top, visible=visible, detail=detail)
         if not isinstance(text, str):
             raise ApiError(_PARSE, "1:14: Expected string.")
-        if text.isdigit() and len(text) < 64:  # noqa: PLR2004 (a block id has 64 digits)
+        if text.isdigit() and len(text) < 64:
             return _shown(self.view.block(int(text)), visible=visible, detail=detail)
         try:
             block_id = bytes.fromhex(text.removeprefix("0x"))
         except ValueError as error:
             raise ApiError("", "id must be legal block hash.") from error
-        if len(block_id) != 32:  # noqa: PLR2004 (sha256)
+        if len(block_id) != 32:
             raise ApiError("", "id must be legal block hash.")
         return _shown(self.view.block_of_id(block_id), visible=visible, detail=detail)
 
@@ -160,7 +160,7 @@ class Reading:
         included = self.view.included(txid)
         found = included.transaction if included is not None else None
         if found is None and not self.view.solid:
-            found = self.view.node.chain.pool.get(txid)
+            found = self.view.node.chain.pooled(txid)
         return {} if found is None else render_transaction(found, visible=visible_in(body))
 
     async def info(self, body: dict[str, Any]) -> Any:
@@ -209,8 +209,12 @@ def _fixed_part(shown: str, account: Any) -> dict[str, Any]:
         "owner_permission": {"permission_name": "owner", "threshold": 1, "keys": key},
         "active_permission": [
             {
-                **{"type": "Active", "id": 2, "permission_name": "active", "threshold": 1},
-                **{"operations": _OPERATIONS, "keys": key},
+                "type": "Active",
+                "id": 2,
+                "permission_name": "active",
+                "threshold": 1,
+                "operations": _OPERATIONS,
+                "keys": key,
             }
         ],
     }

@@ -97,7 +97,12 @@ class Wallet:
         """Return what the signatures of a transaction weigh; accounts have one key here."""
         transaction = read_transaction(body)
         if not transaction.raw_data.contract:
-            return {"result": {"code": "OTHER_ERROR", "message": "Invalid transaction: no valid contract"}}
+            return {
+                "result": {
+                    "code": "OTHER_ERROR",
+                    "message": "Invalid transaction: no valid contract",
+                }
+            }
         visible = visible_in(body)
         owner = getattr(messages.unpack(transaction.raw_data.contract[0]), "owner_address", b"")
         approved = [recover(one, txid(transaction)) for one in transaction.signature]
@@ -165,7 +170,7 @@ class Wallet:
 
     async def pending(self, body: dict[str, Any]) -> Any:
         """A transaction of the pool."""
-        found = self.node.chain.pool.get(hex_in(body, "value"))
+        found = self.node.chain.pooled(hex_in(body, "value"))
         return {} if found is None else render_transaction(found, visible=visible_in(body))
 
     async def parameters(self, body: dict[str, Any]) -> Any:  # noqa: ARG002 (a path's shape)
@@ -206,7 +211,11 @@ class Wallet:
             "beginSyncNum": head.number,
             "block": f"Num:{head.number},ID:{head.id.hex()}",
             "cheatWitnessInfoMap": {},
-            "configNodeInfo": {"codeVersion": "4.8.0", "p2pVersion": "55511", "versionNum": "18631"},
+            "configNodeInfo": {
+                "codeVersion": "4.8.0",
+                "p2pVersion": "55511",
+                "versionNum": "18631",
+            },
             "currentConnectCount": 0,
             "machineInfo": {},
             "passiveConnectCount": 0,
@@ -224,7 +233,9 @@ class Wallet:
         address = render_address(self.node.witness_address, visible=visible_in(body))
         head = self.view.top.number
         row = {"address": address, "voteCount": 1, "url": "http://devnet.local"}
-        return {"witnesses": [{**row, "totalProduced": head, "latestBlockNum": head, "isJobs": True}]}
+        return {
+            "witnesses": [{**row, "totalProduced": head, "latestBlockNum": head, "isJobs": True}]
+        }
 
     async def bandwidth_prices(self, body: dict[str, Any]) -> Any:  # noqa: ARG002 (a path's shape)
         """The prices of a byte in sun since genesis."""
@@ -265,5 +276,7 @@ def _read_hex(text: str) -> Any:
 
 def _text_form(transaction: Any) -> str:
     """Return the transaction as broadcasthex repeats it: JSON in a text, parameters in hex."""
-    shown = {key: value for key, value in render(transaction, visible=False).items() if key != "ret"}
+    shown = {
+        key: value for key, value in render(transaction, visible=False).items() if key != "ret"
+    }
     return json.dumps(shown)

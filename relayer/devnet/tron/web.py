@@ -133,7 +133,7 @@ async def _fields(request: web.Request) -> dict[str, Any]:
 def _typed(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
-    is_number = text.lstrip("-").isdigit() and len(text) < 20  # noqa: PLR2004 (longer is no int64)
+    is_number = text.lstrip("-").isdigit() and len(text) < 20
     return int(text) if is_number else text
 
 
