@@ -47,7 +47,7 @@ class Bank:
         self._before: dict[Pubkey, list[tuple[int, Account | None]]] = {}
         self._written: dict[int, set[Pubkey]] = {}
         self._by_owner: dict[Pubkey, set[Pubkey]] = {}
-        self.rent = self._svm.get_rent()
+        self._add_memo()
 
     def read(self, key: Pubkey, height: int) -> Account | None:
         """Return the account as of `height` (finalized or newer), None where there is none."""
@@ -75,7 +75,7 @@ class Bank:
     def execute(self, envelope: Envelope, height: int) -> Outcome:
         """Run `envelope` as part of the block at `height`; landed ones change the state."""
         self._enter(envelope)
-        loaded = load_accounts(envelope, self._current)
+        loaded = load_accounts(envelope, self._current, self._chain.slot_of(height))
         before = {key: self._current(key) for key in loaded.keys}
         refusal = self._refusal(envelope, before)
         if refusal is not None:
@@ -89,7 +89,8 @@ class Bank:
 
     def simulate(self, envelope: Envelope, height: int) -> tuple[Outcome, dict[Pubkey, Account]]:
         """Run `envelope` on the state of `height` without any trace; also the written accounts."""
-        loaded = load_accounts(envelope, lambda key: self.read(key, height))
+        slot = self._chain.slot_of(height)
+        loaded = load_accounts(envelope, lambda key: self.read(key, height), slot)
         before = {key: self.read(key, height) for key in loaded.keys}
         refusal = self._refusal(envelope, before)
         if refusal is not None:
@@ -137,6 +138,12 @@ class Bank:
     def minimum_balance(self, size: int) -> int:
         """Return the rent-exempt minimum of an account with `size` bytes, in lamports."""
         return int(self._svm.minimum_balance_for_rent_exemption(size))
+
+    def _add_memo(self) -> None:
+        # The real node has a second memo program that LiteSVM lacks: here it runs the same code.
+        code = self._svm.get_account(programs.MEMO)
+        if code is not None and self._svm.get_account(programs.MEMO_V4) is None:
+            self._svm.add_program(programs.MEMO_V4, code.data)
 
     def _current(self, key: Pubkey) -> Account | None:
         return _alive(self._svm.get_account(key))

@@ -9,11 +9,12 @@ from typing import Any
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong on purpose; all of it off until set.
+    """What goes wrong on purpose; mostly off until set.
 
     `latency` delays every HTTP answer by so many seconds. `too_many_requests` is how many of the
     next HTTP requests get 429. `overrides` maps a method to a function that turns (method, params,
-    true result) into the answer given: a lie.
+    true result) into the answer given: a lie. `phantom_logs` is on by default, because real nodes do
+    it: finalized logs subscriptions also announce transactions that were only simulated.
     """
 
     latency: float = 0.0
@@ -21,6 +22,7 @@ class Faults:
     overrides: dict[str, Callable[[str, list[Any], Any], Any]] = field(default_factory=dict)
     stalled: bool = False
     dropping: int = 0
+    phantom_logs: bool = True
 
     def stall(self) -> None:
         """Stop making blocks, while all methods go on answering."""

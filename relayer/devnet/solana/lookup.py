@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from solders.message import MessageV0
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from relayer.devnet.solana.wire import Envelope
 
 TABLE_HEADER_BYTES = 56
+_EXTENDED_AT = 12
 
 
 class LookupFailed(Exception):
@@ -36,15 +38,20 @@ def uses_tables(envelope: Envelope) -> bool:
     return lookups or LOOKUP_TABLE in envelope.keys
 
 
-def load_accounts(envelope: Envelope, read: Callable[[Pubkey], Account | None]) -> Loaded:
-    """Return all accounts of `envelope`, tables resolved by `read`; raises LookupFailed."""
+def load_accounts(
+    envelope: Envelope, read: Callable[[Pubkey], Account | None], slot: int
+) -> Loaded:
+    """Return all accounts of `envelope` in a block of `slot`; raises LookupFailed.
+
+    Tables are resolved by `read`; entries added in `slot` itself do not count yet.
+    """
     own = envelope.keys
     flags = [envelope.writable(index) for index in range(len(own))]
     writable: list[Pubkey] = []
     readonly: list[Pubkey] = []
     if isinstance(envelope.message, MessageV0):
         for lookup in envelope.message.address_table_lookups:
-            entries = table_entries(read(lookup.account_key))
+            entries = _active_entries(read(lookup.account_key), slot)
             writable += [_entry(entries, index) for index in lookup.writable_indexes]
             readonly += [_entry(entries, index) for index in lookup.readonly_indexes]
     return Loaded(
@@ -65,6 +72,15 @@ def table_entries(account: Account | None) -> list[Pubkey]:
     if len(account.data) < TABLE_HEADER_BYTES or len(data) % 32:
         raise LookupFailed("InvalidAddressLookupTableData")
     return [Pubkey.from_bytes(data[at : at + 32]) for at in range(0, len(data), 32)]
+
+
+def _active_entries(account: Account | None, slot: int) -> list[Pubkey]:
+    entries = table_entries(account)
+    if account is not None:
+        extended, start = struct.unpack_from("<QB", account.data, _EXTENDED_AT)
+        if slot <= extended:
+            return entries[:start]
+    return entries
 
 
 def _entry(entries: list[Pubkey], index: int) -> Pubkey:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from solders.account import Account
@@ -27,11 +29,22 @@ if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
     from relayer.devnet.solana.config import SolanaDevnetConfig
+    from relayer.devnet.solana.outcome import Outcome
 
 _FORWARDING_BLOCKS = 6
 """A simulation counts a blockhash as dead so many blocks early, as if it had to travel first."""
 
 _STATUS_CACHE_BLOCKS = 330
+_PHANTOMS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phantom:
+    """A simulation, which the node's logs subscriptions mistake for a landed transaction."""
+
+    height: int
+    envelope: Envelope
+    outcome: Outcome
 
 
 class Node:
@@ -47,6 +60,7 @@ class Node:
         self.ledger = Ledger(config.kept_transactions)
         self.on_block: list[Callable[[Block, list[Landed]], None]] = []
         self._pending: list[Envelope] = []
+        self._phantoms: deque[Phantom] = deque(maxlen=_PHANTOMS)
         self._faucet = Keypair()
         funds = Account(lamports=config.faucet_lamports, data=b"", owner=SYSTEM)
         self.bank.place(self._faucet.pubkey(), funds)
@@ -97,6 +111,17 @@ class Node:
         if known is not None and known.height <= height:
             return "AlreadyProcessed"
         return None
+
+    def simulate(self, envelope: Envelope, height: int) -> tuple[Outcome, dict[Pubkey, Account]]:
+        """Run `envelope` on the state of `height`; leaves what logs subscriptions leak of it."""
+        outcome, written = self.bank.simulate(envelope, height)
+        if self.faults.phantom_logs:
+            self._phantoms.append(Phantom(height=height, envelope=envelope, outcome=outcome))
+        return outcome, written
+
+    def phantoms_of(self, height: int) -> list[Phantom]:
+        """Return the simulations that ran on the block at `height`."""
+        return [one for one in self._phantoms if one.height == height]
 
     def status(self, signature: str, *, history: bool) -> Landed | None:
         """Return the landed transaction, old ones only where `history` is asked for."""

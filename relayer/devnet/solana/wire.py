@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from base58 import b58decode, b58encode
 from solders.message import Message, MessageV0
-from solders.transaction import VersionedTransaction
+from solders.transaction import SanitizeError, VersionedTransaction
 
 from relayer.devnet.solana.programs import BUILTIN_PROGRAMS, COMPUTE_BUDGET, MEMO_PROGRAMS
-from relayer.devnet.solana.rpcerror import RpcError, invalid_params
+from relayer.devnet.solana.rpcerror import invalid_params
 
 if TYPE_CHECKING:
     from solders.hash import Hash
@@ -179,14 +179,15 @@ def decode_transaction(text: str, encoding: str) -> Envelope:
         reason = f"failed to deserialize {_TRANSACTION}: Attempting to read {missing} bytes"
         raise invalid_params(reason) from error
     if not transaction.signatures or not _sound(transaction):
-        raise RpcError(-32602, "invalid transaction: Transaction failed to sanitize accounts offsets correctly")
+        reason = "Transaction failed to sanitize accounts offsets correctly"
+        raise invalid_params(f"invalid transaction: {reason}")
     return Envelope(transaction)
 
 
 def _sound(transaction: VersionedTransaction) -> bool:
     try:
         transaction.sanitize()
-    except ValueError:
+    except SanitizeError:
         return False
     return True
 

@@ -34,15 +34,17 @@ _NOTHING = Loaded(keys=(), writable=())
 _FEE_BLOCKS = 150
 
 
-def _envelope(params: Params, options: Options, node: Node) -> Envelope:
-    text = params.text(0)
-    envelope = decode_transaction(text, options.text("encoding") or "base58")
+def _envelope(params: Params, options: Options) -> Envelope:
+    return decode_transaction(params.text(0), options.text("encoding") or "base58")
+
+
+def _check_tables(node: Node, envelope: Envelope, height: int) -> None:
+    slot = node.chain.slot_of(height)
     try:
-        load_accounts(envelope, lambda key: node.bank.read(key, node.chain.height))
+        load_accounts(envelope, lambda key: node.bank.read(key, height), slot)
     except LookupFailed as failed:
         words = txerror.words(failed.error)
         raise invalid_params(f"invalid transaction: {words}") from failed
-    return envelope
 
 
 def _simulated(
@@ -53,8 +55,9 @@ def _simulated(
         return Outcome(error="SignatureFailure", fee=None, loaded=_NOTHING), {}, False
     error = node.simulation_refusal(envelope, height) if check_age else None
     if error is None:
-        return *node.bank.simulate(envelope, height), True
-    loaded = load_accounts(envelope, lambda key: node.bank.read(key, height))
+        return *node.simulate(envelope, height), True
+    slot = node.chain.slot_of(height)
+    loaded = load_accounts(envelope, lambda key: node.bank.read(key, height), slot)
     accounts = [node.bank.read(key, height) for key in loaded.keys]
     lamports = [one.lamports if one else 0 for one in accounts]
     outcome = Outcome(
@@ -87,8 +90,9 @@ def _send(node: Node, params: Params) -> Any:
     commitment = options.strict_commitment("preflightCommitment")
     skip = options.flag("skipPreflight")
     options.u64("maxRetries", "usize")
-    envelope = _envelope(params, options, node)
+    envelope = _envelope(params, options)
     height = options.height(node, commitment)
+    _check_tables(node, envelope, height)
     if not skip:
         outcome, _, _ = _simulated(node, envelope, height, verify=True)
         if outcome.error is not None:
@@ -135,10 +139,11 @@ def _fresh(envelope: Envelope, blockhash: Any) -> Envelope:
 def _simulate(node: Node, params: Params) -> Any:
     options = params.options(1, "RpcSimulateTransactionConfig")
     verify, replace = options.flag("sigVerify"), options.flag("replaceRecentBlockhash")
-    envelope = _envelope(params, options, node)
+    envelope = _envelope(params, options)
     if verify and replace:
         raise invalid_params("sigVerify may not be used with replaceRecentBlockhash")
     height = options.height(node)
+    _check_tables(node, envelope, height)
     asked = _accounts_asked(options, envelope)
     if replace:
         envelope = _fresh(envelope, node.chain.hash_of(height))
