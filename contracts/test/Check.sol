@@ -33,6 +33,7 @@ interface Vm {
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonAddressArray(string calldata json, string calldata key) external pure returns (address[] memory);
     function etch(address account, bytes calldata code) external;
+    function copyStorage(address from, address to) external;
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
     function label(address account, string calldata name) external;

@@ -282,17 +282,18 @@ abstract contract World is Check {
         );
     }
 
-    /// @dev The code of the one `Skipped` in the recorded logs, which must be the only log.
-    function _skipCode(bytes32 id) internal returns (IGateway.SkipCode) {
-        return _skipCodeOf(id, address(gateway));
-    }
-
-    function _skipCodeOf(bytes32 id, address emitter) internal returns (IGateway.SkipCode) {
+    /// @dev The code of the one `Skipped` in the recorded logs, which must be the gateway's only log. (The record
+    /// also has what was logged before a revert.)
+    function _skipCode(bytes32 id) internal returns (IGateway.SkipCode code) {
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        same(logs.length, 1, "a skip is the only log");
-        same(logs[0].topics[0], IGateway.Skipped.selector, "the log is Skipped");
-        same(logs[0].topics[1], id, "Skipped names the id");
-        same(logs[0].emitter, emitter, "the gateway says it");
-        return abi.decode(logs[0].data, (IGateway.SkipCode));
+        uint256 found = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter != address(gateway)) continue;
+            found += 1;
+            same(logs[i].topics[0], IGateway.Skipped.selector, "the log is Skipped");
+            same(logs[i].topics[1], id, "Skipped names the id");
+            code = abi.decode(logs[i].data, (IGateway.SkipCode));
+        }
+        same(found, 1, "a skip is the only log");
     }
 }
