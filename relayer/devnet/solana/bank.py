@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING, Any
 from solders.account import Account
 from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
-from solders.transaction_metadata import FailedTransactionMetadata
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from relayer.devnet.solana import programs, txerror
 from relayer.devnet.solana.lookup import load_accounts, uses_tables
 from relayer.devnet.solana.outcome import Outcome
 from relayer.devnet.solana.tokenstate import token_balances
+from relayer.devnet.solana.versions import Versions
 from relayer.devnet.solana.wire import fee_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from solders.transaction_metadata import SimulatedTransactionInfo, TransactionMetadata
+    from solders.transaction_metadata import SimulatedTransactionInfo
 
     from relayer.devnet.solana.chain import Chain
     from relayer.devnet.solana.outcome import Loaded
     from relayer.devnet.solana.wire import Envelope
+
+    State = dict[Pubkey, Account | None]
 
 EMPTY = Account(lamports=0, data=b"", owner=programs.SYSTEM)
 _CLOCK_LAMPORTS = 1_169_280
@@ -42,26 +45,22 @@ class Bank:
     def __init__(self, chain: Chain) -> None:
         """Build LiteSVM with the programs it brings; signatures and ages are checked here."""
         self._chain = chain
-        self._svm = LiteSVM().with_sigverify(False).with_blockhash_check(False)
+        self._svm = LiteSVM().with_sigverify(sigverify=False).with_blockhash_check(check=False)
         self._svm = self._svm.with_transaction_history(0)
-        self._before: dict[Pubkey, list[tuple[int, Account | None]]] = {}
-        self._written: dict[int, set[Pubkey]] = {}
-        self._by_owner: dict[Pubkey, set[Pubkey]] = {}
+        self._versions = Versions(self._current)
+        self._code_bytes: dict[Pubkey, int] = {}
         self._add_memo()
 
     def read(self, key: Pubkey, height: int) -> Account | None:
         """Return the account as of `height` (finalized or newer), None where there is none."""
         if key == programs.CLOCK:
             return self._clock_account(height)
-        for written_at, before in self._before.get(key, ()):
-            if written_at > height:
-                return before
-        return self._current(key)
+        return self._versions.read(key, height)
 
     def owned(self, owner: Pubkey, height: int) -> list[tuple[Pubkey, Account]]:
         """Return the accounts of `owner` as of `height`, ordered by address."""
         found = []
-        for key in sorted(self._by_owner.get(owner, ()), key=bytes):
+        for key in self._versions.ever_owned(owner):
             account = self.read(key, height)
             if account is not None and account.owner == owner:
                 found.append((key, account))
@@ -70,7 +69,7 @@ class Bank:
     def place(self, key: Pubkey, account: Account) -> None:
         """Put `account` there outside of any block; for genesis and for set-up in tests."""
         self._svm.set_account(key, account)
-        self._by_owner.setdefault(account.owner, set()).add(key)
+        self._versions.note_owner(key, account.owner)
 
     def execute(self, envelope: Envelope, height: int) -> Outcome:
         """Run `envelope` as part of the block at `height`; landed ones change the state."""
@@ -95,7 +94,7 @@ class Bank:
         refusal = self._refusal(envelope, before)
         if refusal is not None:
             fee = fee_of(envelope.message) if txerror.lands(refusal) else None
-            size = _loaded_bytes(before, self._current)
+            size = self._loaded_bytes(before)
             lamports = _lamports(loaded, before)
             tokens = token_balances(loaded.keys, before, self._current)
             return Outcome(
@@ -122,13 +121,7 @@ class Bank:
 
     def forget(self, height: int) -> None:
         """Drop the older states that only reads below `height` would need."""
-        for old in [at for at in self._written if at <= height]:
-            for key in self._written.pop(old):
-                versions = [entry for entry in self._before[key] if entry[0] > height]
-                if versions:
-                    self._before[key] = versions
-                else:
-                    del self._before[key]
+        self._versions.forget(height)
 
     def clock(self, height: int) -> tuple[int, int, int]:
         """Return slot, epoch and Unix time of the block at `height`."""
@@ -168,7 +161,7 @@ class Bank:
         heights = range(newest, max(newest - _SLOT_HASHES, -1), -1)
         return [(self._chain.slot_of(h), self._chain.hash_of(h)) for h in heights]
 
-    def _refusal(self, envelope: Envelope, before: dict[Pubkey, Account | None]) -> Any:
+    def _refusal(self, envelope: Envelope, before: State) -> Any:
         # The node tells these apart; LiteSVM does not, or forgets to charge the fee.
         payer = before[envelope.keys[0]]
         if payer is None:
@@ -189,7 +182,7 @@ class Bank:
         self,
         envelope: Envelope,
         loaded: Loaded,
-        before: dict[Pubkey, Account | None],
+        before: State,
         error: Any,
         height: int,
     ) -> Outcome:
@@ -205,7 +198,7 @@ class Bank:
             error=error,
             fee=fee if landed else None,
             loaded=loaded,
-            loaded_bytes=_loaded_bytes(before, self._current),
+            loaded_bytes=self._loaded_bytes(before),
             pre_balances=_lamports(loaded, before),
             post_balances=_lamports(loaded, after),
             pre_tokens=tokens,
@@ -217,21 +210,23 @@ class Bank:
         envelope: Envelope,
         loaded: Loaded,
         result: TransactionMetadata | FailedTransactionMetadata | SimulatedTransactionInfo,
-        before: dict[Pubkey, Account | None],
-        after: dict[Pubkey, Account | None],
+        before: State,
+        after: State,
     ) -> Outcome:
-        failed = isinstance(result, FailedTransactionMetadata)
-        meta = result if hasattr(result, "logs") else result.meta()
+        error = None
+        if isinstance(result, FailedTransactionMetadata):
+            error = txerror.error_json(result.err())
+        meta = result if isinstance(result, TransactionMetadata) else result.meta()
         returned = meta.return_data()
         data = bytes(returned.data)
         return Outcome(
-            error=txerror.error_json(result.err()) if failed else None,
+            error=error,
             fee=fee_of(envelope.message),
             loaded=loaded,
             logs=list(meta.logs()),
             inner=[list(inner) for inner in meta.inner_instructions()],
             units=meta.compute_units_consumed(),
-            loaded_bytes=_loaded_bytes(before, self._current),
+            loaded_bytes=self._loaded_bytes(before),
             returned=(returned.program_id, data) if data else None,
             pre_balances=_lamports(loaded, before),
             post_balances=_lamports(loaded, after),
@@ -239,23 +234,35 @@ class Bank:
             post_tokens=token_balances(loaded.keys, after, self._current),
         )
 
-    def _remember(
-        self, loaded: Loaded, before: dict[Pubkey, Account | None], height: int
-    ) -> None:
-        block = self._written.setdefault(height, set())
+    def _remember(self, loaded: Loaded, before: State, height: int) -> None:
         for key, writable in zip(loaded.keys, loaded.writable, strict=True):
-            if not writable:
+            if writable:
+                self._versions.note_write(key, before[key], height)
+
+    def _loaded_bytes(self, before: State) -> int:
+        # 64 bytes an account and its data; an upgradeable program brings its program data along.
+        total = 0
+        for key, account in before.items():
+            if account is None:
                 continue
-            if key not in block:
-                block.add(key)
-                self._before.setdefault(key, []).append((height, before[key]))
-            account = self._current(key)
-            if account is not None:
-                self._by_owner.setdefault(account.owner, set()).add(key)
+            if not account.executable:
+                total += 64 + len(account.data)
+                continue
+            if key not in self._code_bytes:
+                self._code_bytes[key] = self._program_bytes(account)
+            total += self._code_bytes[key]
+        return total
+
+    def _program_bytes(self, account: Account) -> int:
+        size = 64 + len(account.data)
+        if account.owner == programs.UPGRADEABLE_LOADER:
+            code = self._current(Pubkey.from_bytes(account.data[4:36]))
+            size += 64 + len(code.data) if code else 0
+        return size
 
     @contextmanager
-    def _as_of(self, loaded: Loaded, state: dict[Pubkey, Account | None]) -> Iterator[None]:
-        newest = {key: self._current(key) for key in loaded.keys if key in self._before}
+    def _as_of(self, loaded: Loaded, state: State) -> Iterator[None]:
+        newest = {key: self._current(key) for key in loaded.keys if self._versions.changed(key)}
         for key in newest:
             self._svm.set_account(key, state[key] or EMPTY)
         try:
@@ -269,28 +276,13 @@ def _alive(account: Account | None) -> Account | None:
     return account if account is not None and account.lamports > 0 else None
 
 
-def _lamports(loaded: Loaded, state: dict[Pubkey, Account | None]) -> list[int]:
+def _lamports(loaded: Loaded, state: State) -> list[int]:
     accounts = (state[key] for key in loaded.keys)
     return [account.lamports if account else 0 for account in accounts]
 
 
-def _charge(state: dict[Pubkey, Account | None], payer: Pubkey, fee: int) -> None:
+def _charge(state: State, payer: Pubkey, fee: int) -> None:
     account = state[payer]
     if account is not None:
         left = Account(lamports=account.lamports - fee, data=account.data, owner=account.owner)
         state[payer] = _alive(left)
-
-
-def _loaded_bytes(
-    before: dict[Pubkey, Account | None], current: Callable[[Pubkey], Account | None]
-) -> int:
-    # 64 bytes an account and its data; an upgradeable program brings its program data with it.
-    total = 0
-    for account in before.values():
-        if account is None:
-            continue
-        total += 64 + len(account.data)
-        if account.executable and account.owner == programs.UPGRADEABLE_LOADER:
-            code = current(Pubkey.from_bytes(account.data[4:36]))
-            total += 64 + len(code.data) if code else 0
-    return total

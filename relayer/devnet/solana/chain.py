@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from solders.hash import Hash
 
@@ -72,12 +72,13 @@ class Chain:
         """Return the height of the newest block at `commitment`."""
         match commitment:
             case Commitment.PROCESSED:
-                lag = 0
+                return self.height
             case Commitment.CONFIRMED:
-                lag = self._config.confirmed_lag_slots
+                return max(self.height - self._config.confirmed_lag_slots, 0)
             case Commitment.FINALIZED:
-                lag = self._config.finalized_lag_slots
-        return max(self.height - lag, 0)
+                return max(self.height - self._config.finalized_lag_slots, 0)
+            case _:
+                assert_never(commitment)
 
     def tip_slot(self, commitment: Commitment) -> int:
         """Return the slot of the newest block at `commitment`."""
@@ -116,6 +117,10 @@ class Chain:
         if position < len(self._slots) and self._slots[position] == slot:
             return self._oldest + position
         return None
+
+    def height_before(self, slot: int) -> int:
+        """Return the height of the newest kept block below `slot`, one less than kept if none."""
+        return self._oldest + bisect_left(self._slots, slot) - 1
 
     def slots_between(self, start: int, end: int, limit: int | None = None) -> list[int]:
         """Return the slots in [start, end] that have a kept block, ascending, at most `limit`."""

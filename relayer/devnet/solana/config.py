@@ -10,7 +10,8 @@ class SolanaDevnetConfig:
     """How the imitated node behaves; times in seconds, lags in blocks.
 
     The WebSocket listens on `port + 1`, as on the real node. `skip_every` leaves every n-th slot
-    without a block (0: none), so that nobody mistakes a slot for a block height. `genesis` fixes
+    without a block (0: none), so that nobody mistakes a slot for a block height. `block_transactions` bounds a block, and with it
+    how long the event loop waits for one. `genesis` fixes
     the genesis hash; without it every devnet is a chain of its own.
     """
 
@@ -21,6 +22,7 @@ class SolanaDevnetConfig:
     finalized_lag_slots: int = 4
     blockhash_lifetime: int = 150
     skip_every: int = 50
+    block_transactions: int = 40
     kept_blocks: int = 2_000_000
     kept_transactions: int = 50_000
     faucet_lamports: int = 500_000_000 * 10**9

@@ -80,4 +80,3 @@ def answer_text(text: str | bytes, call: Call) -> str:
     except RpcError as error:
         return dumps(failure(error, None))
     return "" if one is None else dumps(one)
-

@@ -36,6 +36,7 @@ class Ledger:
         self._first = 0
         self._by_signature: dict[str, Landed] = {}
         self._by_address: dict[Pubkey, list[int]] = {}
+        self._once: dict[str, int] = {}
         self.purged_height = -1
 
     @property
@@ -55,6 +56,12 @@ class Ledger:
     def find(self, signature: str) -> Landed | None:
         """Return the kept transaction with `signature`."""
         return self._by_signature.get(signature)
+
+    def seen(self, signature: str, height: int) -> bool:
+        """Return whether a transaction landed up to `height`, also if it was purged since."""
+        landed = self._by_signature.get(signature)
+        at = self._once.get(signature) if landed is None else landed.height
+        return at is not None and at <= height
 
     def in_block(self, height: int) -> list[Landed]:
         """Return the transactions of the block at `height`, in their order."""
@@ -91,7 +98,9 @@ class Ledger:
         dropped, self._landed = self._landed[:cut], self._landed[cut:]
         self._first += cut
         self.purged_height = max(self.purged_height, height)
-        touched = set()
+        # A blockhash may outlive its purged transactions: they must not land again.
+        self._once = {landed.envelope.signature: landed.height for landed in dropped}
+        touched: set[Pubkey] = set()
         for landed in dropped:
             del self._by_signature[landed.envelope.signature]
             touched.update(landed.outcome.loaded.keys)

@@ -55,6 +55,7 @@ class Node:
         self.config = config
         self.faults = Faults()
         self.identity = Keypair()
+        self.vote_account = Keypair().pubkey()
         self.chain = Chain(config, int(time.time()))
         self.bank = Bank(self.chain)
         self.ledger = Ledger(config.kept_transactions)
@@ -87,7 +88,8 @@ class Node:
     def produce(self, now: int | None = None) -> Block:
         """Make the next block out of what is pending, and tell the subscribers."""
         block = self.chain.advance(int(time.time()) if now is None else now)
-        pending, self._pending = self._pending, []
+        room = self.config.block_transactions
+        pending, self._pending = self._pending[:room], self._pending[room:]
         landed: list[Landed] = []
         for envelope in pending:
             one = self._land(envelope, block, len(landed))
@@ -107,10 +109,7 @@ class Node:
         """Return the error (JSON) by age or repetition that a simulation at `height` meets."""
         if not self.recent(envelope.blockhash, height, self.chain.lifetime - _FORWARDING_BLOCKS):
             return "BlockhashNotFound"
-        known = self.ledger.find(envelope.signature)
-        if known is not None and known.height <= height:
-            return "AlreadyProcessed"
-        return None
+        return "AlreadyProcessed" if self.ledger.seen(envelope.signature, height) else None
 
     def simulate(self, envelope: Envelope, height: int) -> tuple[Outcome, dict[Pubkey, Account]]:
         """Run `envelope` on the state of `height`; leaves what logs subscriptions leak of it."""
@@ -143,7 +142,8 @@ class Node:
         # transaction can land one block after its lastValidBlockHeight.
         if not self.recent(envelope.blockhash, block.height - 1, self.chain.lifetime):
             return None
-        if self.ledger.find(envelope.signature) or not envelope.signatures_hold():
+        repeated = self.ledger.seen(envelope.signature, block.height)
+        if repeated or not envelope.signatures_hold():
             return None
         try:
             outcome = self.bank.execute(envelope, block.height)

@@ -103,8 +103,9 @@ class Options:
     def commitment(self) -> Commitment:
         """Return the commitment; anything misspelt silently means finalized, as on the node."""
         word = self.members.get("commitment")
-        known = isinstance(word, str) and word in _COMMITMENTS
-        return Commitment(word) if known else Commitment.FINALIZED
+        if isinstance(word, str) and word in _COMMITMENTS:
+            return Commitment(word)
+        return Commitment.FINALIZED
 
     def strict_commitment(self, name: str) -> Commitment:
         """Return the commitment under `name`; here the node refuses a misspelt one."""

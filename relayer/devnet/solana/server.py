@@ -51,6 +51,10 @@ class SolanaDevnet:
         """The switches that make this node misbehave."""
         return self.node.faults
 
+    def purge_history(self, slot: int) -> None:
+        """Drop the transactions of all slots below `slot`, as a node does with an old ledger."""
+        self.node.ledger.purge(self.node.chain.height_before(slot))
+
     async def __aenter__(self) -> Self:
         """Listen on both ports and start the slot clock; raises OSError if a port is taken."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,32 @@ class RootSubscription(Subscription):
         return [tip.parent_slot, tip.slot]
 
 
+class SlotsUpdatesSubscription(Subscription):
+    """The life of every slot: created, frozen, voted, rooted."""
+
+    notification = "slotsUpdatesNotification"
+    commitment = Commitment.PROCESSED
+
+    def results(self, node: Node, tip: Tip) -> Iterator[Any]:
+        """Yield the steps that the new block means for its own and for older slots."""
+        stamp = {"timestamp": time.time_ns() // 1_000_000}
+        failed = sum(one.outcome.error is not None for one in tip.landed)
+        count = len(tip.landed)
+        stats = {
+            "numTransactionEntries": min(count, 1),
+            "numSuccessfulTransactions": count - failed,
+            "numFailedTransactions": failed,
+            "maxTransactionsPerEntry": count,
+        }
+        yield {"type": "frozen", "slot": tip.slot, **stamp, "stats": stats}
+        yield {"type": "root", "slot": tip.root, **stamp}
+        yield {"type": "completed", "slot": tip.slot, **stamp}
+        created = {"type": "createdBank", "slot": node.chain.next_slot(), "parent": tip.slot}
+        yield {**created, **stamp}
+        voted = node.chain.tip_slot(Commitment.CONFIRMED)
+        yield {"type": "optimisticConfirmation", "slot": voted, **stamp}
+
+
 class LogsSubscription(Subscription):
     """Logs of transactions, all or those that mention one address.
 
@@ -93,7 +120,8 @@ class LogsSubscription(Subscription):
 
     def results(self, _node: Node, tip: Tip) -> Iterator[Any]:
         """Yield one result for each transaction that fits."""
-        for one in (*tip.phantoms, *tip.landed):
+        told: list[Phantom | Landed] = [*tip.phantoms, *tip.landed]
+        for one in told:
             outcome = one.outcome
             if self._mention is None or self._mention in outcome.loaded.keys:
                 body = {"signature": one.envelope.signature, "err": outcome.error}
@@ -195,6 +223,10 @@ def _root(_node: Node, _params: Params) -> Subscription:
     return RootSubscription()
 
 
+def _slots_updates(_node: Node, _params: Params) -> Subscription:
+    return SlotsUpdatesSubscription()
+
+
 def _invalid(what: str) -> RpcError:
     return invalid_params(f"Invalid Request: Invalid {what} provided")
 
@@ -249,6 +281,7 @@ def _program(_node: Node, params: Params) -> Subscription:
 SUBSCRIBE: dict[str, Method] = {
     "slotSubscribe": Method(_slot, 0, 0),
     "rootSubscribe": Method(_root, 0, 0),
+    "slotsUpdatesSubscribe": Method(_slots_updates, 0, 0),
     "logsSubscribe": Method(_logs, 1, 2),
     "signatureSubscribe": Method(_signature, 1, 2),
     "accountSubscribe": Method(_account, 1, 2),

@@ -34,9 +34,7 @@ _TRANSACTION_WORDS = {
     "UnsupportedVersion": "Transaction version is unsupported",
     "InvalidWritableAccount": "Transaction loads a writable account that cannot be written",
     "TooManyAccountLocks": "Transaction locked too many accounts",
-    "AddressLookupTableNotFound": (
-        "Transaction loads an address table account that doesn't exist"
-    ),
+    "AddressLookupTableNotFound": ("Transaction loads an address table account that doesn't exist"),
     "InvalidAddressLookupTableOwner": (
         "Transaction loads an address table account with an invalid owner"
     ),
@@ -45,9 +43,7 @@ _TRANSACTION_WORDS = {
     ),
     "InvalidAddressLookupTableIndex": "Transaction address table lookup uses an invalid index",
     "InvalidRentPayingAccount": "Transaction leaves an account with a lower balance than rent-exempt minimum",
-    "MaxLoadedAccountsDataSizeExceeded": (
-        "Transaction exceeded max loaded accounts data size cap"
-    ),
+    "MaxLoadedAccountsDataSizeExceeded": ("Transaction exceeded max loaded accounts data size cap"),
     "UnbalancedTransaction": "Sum of account balances before and after transaction do not match",
 }
 

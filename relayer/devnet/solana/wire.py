@@ -118,9 +118,9 @@ def budget_of(message: Message | MessageV0) -> Budget:
         default += 3_000 if program in BUILTIN_PROGRAMS else 200_000
         if program != COMPUTE_BUDGET or not data:
             continue
-        if data[0] == 2:  # noqa: PLR2004  SetComputeUnitLimit
+        if data[0] == 2:
             limit = int.from_bytes(data[1:5], "little")
-        elif data[0] == 3:  # noqa: PLR2004  SetComputeUnitPrice
+        elif data[0] == 3:
             price = int.from_bytes(data[1:9], "little")
     return Budget(unit_limit=min(limit or default, _MAX_COMPUTE_UNITS), unit_price=price)
 

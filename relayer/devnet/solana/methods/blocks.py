@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _MAX_RANGE = 500_000
 _CONTEXT = "RpcContextConfig"
-WRAPPER = "Invalid params: data did not match any variant of untagged enum RpcEncodingConfigWrapper."
+WRAPPER = (
+    "Invalid params: data did not match any variant of untagged enum RpcEncodingConfigWrapper."
+)
 
 
 def history_options(params: Params, index: int) -> Options:
@@ -52,8 +54,9 @@ def wanted_of(value: Any) -> tuple[Options, Wanted]:
         raise invalid_params(WRAPPER)
     if options.commitment() is Commitment.PROCESSED:
         raise below_confirmed()
-    wanted = Wanted(encoding=encoding, details=details, version=version, rewards=rewards is not False)
-    return options, wanted
+    return options, Wanted(
+        encoding=encoding, details=details, version=version, rewards=rewards is not False
+    )
 
 
 def oldest_slot(node: Node) -> int:
@@ -127,7 +130,9 @@ def _block(node: Node, params: Params) -> Any:
         case "signatures":
             answer["signatures"] = [one.envelope.signature for one in landed]
         case "full" | "accounts":
-            answer["transactions"] = [block_entry(node, one, wanted) for one in landed]
+            answer["transactions"] = [block_entry(one, wanted) for one in landed]
+        case _:
+            pass
     return answer
 
 
@@ -177,7 +182,7 @@ def _leader_schedule(node: Node, params: Params) -> Any:
 
 def _slot_leaders(node: Node, params: Params) -> Any:
     limit = params.u64(1)
-    if not 1 <= limit <= 5000:  # noqa: PLR2004  the node's own limit
+    if not 1 <= limit <= 5000:
         raise RpcError(-32602, "Invalid limit; max 5000")
     return [str(node.identity.pubkey())] * limit
 

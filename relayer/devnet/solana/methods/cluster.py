@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from relayer.devnet.solana.chain import Commitment
 from relayer.devnet.solana.methods.method import API_VERSION, Method, at_slot
 from relayer.devnet.solana.rpcerror import RpcError
 
@@ -66,25 +67,36 @@ def _cluster_nodes(node: Node, _params: Params) -> Any:
         {
             "clientId": "Agave",
             "featureSet": _FEATURE_SET,
-            "gossip": None,
+            "gossip": f"{host}:{port + 2}",
             "pubkey": str(node.identity.pubkey()),
             "pubsub": f"{host}:{port + 1}",
             "rpc": f"{host}:{port}",
-            "serveRepair": None,
+            "serveRepair": f"{host}:{port + 13}",
             "shredVersion": 1,
             "tpu": None,
             "tpuForwards": None,
-            "tpuForwardsQuic": None,
-            "tpuQuic": None,
-            "tpuVote": None,
-            "tvu": None,
+            "tpuForwardsQuic": f"{host}:{port + 8}",
+            "tpuQuic": f"{host}:{port + 7}",
+            "tpuVote": f"{host}:{port + 9}",
+            "tvu": f"{host}:{port + 6}",
             "version": API_VERSION,
         }
     ]
 
 
-def _vote_accounts(_node: Node, _params: Params) -> Any:
-    return {"current": [], "delinquent": []}
+def _vote_accounts(node: Node, _params: Params) -> Any:
+    vote = {
+        "activatedStake": _STAKE,
+        "commission": 0,
+        "epochCredits": [],
+        "epochVoteAccount": True,
+        "inflationRewardsCommissionBps": 0,
+        "lastVote": node.chain.tip_slot(Commitment.PROCESSED),
+        "nodePubkey": str(node.identity.pubkey()),
+        "rootSlot": node.chain.tip_slot(Commitment.FINALIZED),
+        "votePubkey": str(node.vote_account),
+    }
+    return {"current": [vote], "delinquent": []}
 
 
 def _supply(node: Node, params: Params) -> Any:

@@ -26,7 +26,7 @@ def _transaction(node: Node, params: Params) -> Any:
     landed = node.ledger.find(signature)
     if landed is None or landed.height > node.chain.tip(options.commitment()):
         return None
-    return transaction_view(node, landed, wanted)
+    return transaction_view(landed, wanted)
 
 
 def _status(node: Node, landed: Landed | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,17 +29,38 @@ class Method:
             text = f"`params` should have at least {self.required} argument(s)"
             raise invalid_params(text)
         if count > self.allowed:
-            raise _too_many(self, count)
+            raise _too_many(self, values)
         return self.call(node, Params(values))
 
 
-def _too_many(method: Method, count: int) -> Exception:
+def _too_many(method: Method, values: list[Any]) -> Exception:
+    if method.allowed == 0:
+        text = "Invalid parameters: No parameters were expected"
+        return invalid_params(text, rust_debug(values))
     if method.required == method.allowed:
         expected = f"{method.allowed}"
     else:
         expected = f"from {method.required} to {method.allowed}"
     text = f"Invalid parameters: Expected {expected} parameters."
-    return invalid_params(text, f'"Got: {count}"')
+    return invalid_params(text, f'"Got: {len(values)}"')
+
+
+def rust_debug(value: Any) -> str:
+    """Return a JSON value as the node's language prints it, for the data of some errors."""
+    match value:
+        case None:
+            return "Null"
+        case bool():
+            return f"Bool({str(value).lower()})"
+        case int() | float():
+            return f"Number({value})"
+        case str():
+            return f"String({json.dumps(value)})"
+        case list():
+            return f"Array([{', '.join(rust_debug(one) for one in value)}])"
+        case _:
+            members = (f"{json.dumps(k)}: {rust_debug(v)}" for k, v in value.items())
+            return f"Object {{{', '.join(members)}}}"
 
 
 def at_slot(node: Node, height: int, value: Any) -> dict[str, Any]:

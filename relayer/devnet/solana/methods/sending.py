@@ -157,14 +157,14 @@ def _simulate(node: Node, params: Params) -> Any:
         view["preTokenBalances"] = balance_views(outcome.pre_tokens)
         view["postTokenBalances"] = balance_views(outcome.post_tokens)
     if options.flag("innerInstructions"):
-        view["innerInstructions"] = inner_views(envelope, outcome, parsed=True)
+        view["innerInstructions"] = inner_views(outcome, parsed=True)
     if replace:
         view["replacementBlockhash"] = {
             "blockhash": str(envelope.blockhash),
             "lastValidBlockHeight": height + node.chain.lifetime,
         }
     if asked is not None:
-        view["accounts"] = _accounts_view(node, outcome, written, height, *asked)
+        view["accounts"] = _accounts_view(node, outcome, written, height, asked)
     return at_slot(node, height, view)
 
 
@@ -173,9 +173,9 @@ def _accounts_view(
     outcome: Outcome,
     written: dict[Pubkey, Account],
     height: int,
-    keys: list[Pubkey],
-    encoding: Encoding,
+    asked: tuple[list[Pubkey], Encoding],
 ) -> list[Any]:
+    keys, encoding = asked
     views: list[Any] = []
     for key in keys:
         account = None

@@ -86,9 +86,7 @@ def _holders(
     return found
 
 
-def _listing(
-    node: Node, params: Params, party: Callable[[TokenAccount], Pubkey | None]
-) -> Any:
+def _listing(node: Node, params: Params, party: Callable[[TokenAccount], Pubkey | None]) -> Any:
     wanted, options = params.pubkey(0), params.options(2, "RpcAccountInfoConfig")
     height = options.height(node)
     program, mint = _chosen(node, params, height)

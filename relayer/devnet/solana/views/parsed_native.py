@@ -9,6 +9,7 @@ from relayer.devnet.solana.views.parsing import Fields, Parsed, Unparsable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 def _create(data: Fields, keys: list[str]) -> dict[str, Any]:
     lamports, space = data.u64(), data.u64()
     return {
@@ -147,7 +148,7 @@ def _extend_table(data: Fields, keys: list[str]) -> dict[str, Any]:
         **_authority_only(data, keys),
         "newAddresses": [data.key() for _ in range(data.u64())],
     }
-    if len(keys) >= 4:  # noqa: PLR2004  payer and System program are optional, and come together
+    if len(keys) >= 4:
         info |= {"payerAccount": keys[2], "systemProgram": keys[3]}
     return info
 

@@ -16,22 +16,57 @@ from relayer.devnet.solana.views.parsing import Fields, Parsed, Unparsable, floa
 Info = dict[str, Any]
 Rule = Callable[[Fields, list[str]], Info]
 
-_AUTHORITY_TYPES = (
-    "mintTokens freezeAccount accountOwner closeAccount transferFeeConfig withheldWithdraw "
-    "closeMint interestRate permanentDelegate confidentialTransferMint transferHookProgramId "
-    "confidentialTransferFeeConfig metadataPointer groupPointer groupMemberPointer scaledUiAmount "
-    "pause"
-).split()
+_AUTHORITY_TYPES = [
+    "mintTokens",
+    "freezeAccount",
+    "accountOwner",
+    "closeAccount",
+    "transferFeeConfig",
+    "withheldWithdraw",
+    "closeMint",
+    "interestRate",
+    "permanentDelegate",
+    "confidentialTransferMint",
+    "transferHookProgramId",
+    "confidentialTransferFeeConfig",
+    "metadataPointer",
+    "groupPointer",
+    "groupMemberPointer",
+    "scaledUiAmount",
+    "pause",
+]
 _OWNS_ACCOUNT = ("accountOwner", "closeAccount")
 _STATES = ("uninitialized", "initialized", "frozen")
-EXTENSION_NAMES = (
-    "uninitialized transferFeeConfig transferFeeAmount mintCloseAuthority confidentialTransferMint "
-    "confidentialTransferAccount defaultAccountState immutableOwner memoTransfer nonTransferable "
-    "interestBearingConfig cpiGuard permanentDelegate nonTransferableAccount transferHook "
-    "transferHookAccount confidentialTransferFeeConfig confidentialTransferFeeAmount "
-    "metadataPointer tokenMetadata groupPointer tokenGroup groupMemberPointer tokenGroupMember "
-    "confidentialMintBurn scaledUiAmountConfig pausableConfig pausableAccount"
-).split()
+EXTENSION_NAMES = [
+    "uninitialized",
+    "transferFeeConfig",
+    "transferFeeAmount",
+    "mintCloseAuthority",
+    "confidentialTransferMint",
+    "confidentialTransferAccount",
+    "defaultAccountState",
+    "immutableOwner",
+    "memoTransfer",
+    "nonTransferable",
+    "interestBearingConfig",
+    "cpiGuard",
+    "permanentDelegate",
+    "nonTransferableAccount",
+    "transferHook",
+    "transferHookAccount",
+    "confidentialTransferFeeConfig",
+    "confidentialTransferFeeAmount",
+    "metadataPointer",
+    "tokenMetadata",
+    "groupPointer",
+    "tokenGroup",
+    "groupMemberPointer",
+    "tokenGroupMember",
+    "confidentialMintBurn",
+    "scaledUiAmountConfig",
+    "pausableConfig",
+    "pausableAccount",
+]
 
 
 def _named(keys: list[str], *names: str) -> Info:

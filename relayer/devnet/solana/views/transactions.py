@@ -15,12 +15,20 @@ from relayer.devnet.solana.wire import base58
 
 if TYPE_CHECKING:
     from relayer.devnet.solana.ledger import Landed
-    from relayer.devnet.solana.node import Node
     from relayer.devnet.solana.outcome import Loaded, Outcome, TokenBalance
     from relayer.devnet.solana.wire import Envelope
 
 ENCODINGS = ("json", "jsonParsed", "base64", "base58", "binary")
 DETAILS = ("full", "accounts", "signatures", "none")
+_ACCOUNTS_META = (
+    "err",
+    "fee",
+    "postBalances",
+    "postTokenBalances",
+    "preBalances",
+    "preTokenBalances",
+    "status",
+)
 _PAGE_BYTES = 32 * 1024
 
 
@@ -61,7 +69,7 @@ def loaded_addresses(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def inner_views(envelope: Envelope, outcome: Outcome, *, parsed: bool) -> list[dict[str, Any]]:
+def inner_views(outcome: Outcome, *, parsed: bool) -> list[dict[str, Any]]:
     """Return the inner instructions, grouped by the outer one that made them."""
     keys = outcome.loaded.keys
     groups = []
@@ -70,7 +78,8 @@ def inner_views(envelope: Envelope, outcome: Outcome, *, parsed: bool) -> list[d
             continue
         views = []
         for one in inner:
-            compiled, depth = one.instruction(), one.stack_height()
+            # solders declares stack_height as a function of the class; it is a method.
+            compiled, depth = one.instruction(), one.stack_height()  # type: ignore[attr-defined]
             view = parsed_view if parsed else compiled_view
             views.append(view(compiled, keys, depth))
         groups.append({"index": index, "instructions": views})
@@ -95,7 +104,7 @@ def meta_view(
         "costUnits": cost_units(envelope, outcome),
         "err": outcome.error,
         "fee": outcome.fee,
-        "innerInstructions": inner_views(envelope, outcome, parsed=parsed),
+        "innerInstructions": inner_views(outcome, parsed=parsed),
         "logMessages": outcome.logs,
         "postBalances": outcome.post_balances,
         "postTokenBalances": balance_views(outcome.post_tokens),
@@ -189,11 +198,9 @@ def _check_version(envelope: Envelope, wanted: Wanted) -> None:
 
 def _accounts_entry(landed: Landed) -> dict[str, Any]:
     envelope, outcome = landed.envelope, landed.outcome
-    names = ("err", "fee", "postBalances", "postTokenBalances")
-    names += ("preBalances", "preTokenBalances", "status")
     meta = meta_view(envelope, outcome, parsed=True)
     return {
-        "meta": {name: meta[name] for name in names},
+        "meta": {name: meta[name] for name in _ACCOUNTS_META},
         "transaction": {
             "accountKeys": key_views(envelope, outcome.loaded),
             "signatures": [str(one) for one in envelope.transaction.signatures],
@@ -201,7 +208,7 @@ def _accounts_entry(landed: Landed) -> dict[str, Any]:
     }
 
 
-def block_entry(node: Node, landed: Landed, wanted: Wanted) -> dict[str, Any]:
+def block_entry(landed: Landed, wanted: Wanted) -> dict[str, Any]:
     """Return a transaction as it stands in getBlock; raises -32015 for a version too new."""
     _check_version(landed.envelope, wanted)
     if wanted.details == "accounts":
@@ -219,10 +226,10 @@ def block_entry(node: Node, landed: Landed, wanted: Wanted) -> dict[str, Any]:
     return entry
 
 
-def transaction_view(node: Node, landed: Landed, wanted: Wanted) -> dict[str, Any]:
+def transaction_view(landed: Landed, wanted: Wanted) -> dict[str, Any]:
     """Return the answer of getTransaction; raises -32015 for a version too new."""
     full = Wanted(encoding=wanted.encoding, version=wanted.version)
-    entry = block_entry(node, landed, full)
+    entry = block_entry(landed, full)
     return {
         "blockTime": landed.time,
         **entry,
