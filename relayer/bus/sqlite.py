@@ -106,6 +106,11 @@ class SqliteBus:
         """The open file, for the parts of this bus. Raises `Fatal` when closed."""
         return self._opened[0]
 
+    @property
+    def closed(self) -> bool:
+        """Whether the bus was closed, or not opened yet."""
+        return self._open is None
+
     def now(self) -> float:
         """Return the time that records are stamped with, in seconds since the epoch."""
         return self._now()

@@ -13,15 +13,11 @@ from relayer.domain.errors import Fatal
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import BinaryIO, Literal
 
 REBUILD: Final = (
     "Nothing on chain depends on this file: stop the relayer, move {path} (with its -wal and -shm) "
     "away and start again; the Sweep rebuilds the state from the chains."
 )
-
-_WAL_HEADER: Final = 32
-_FRAME_HEADER: Final = 24
 
 _DAMAGED: Final = "it is damaged. " + REBUILD
 _CURES: Final = {
@@ -81,51 +77,3 @@ def lock(path: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
-
-
-def lost_commits(path: Path) -> int | None:
-    """Return the number of the last frame in the -wal file that surely was a finished commit.
-
-    SQLite stops reading at the first frame whose checksum is wrong and forgets what follows. That
-    is right for the one commit that a power cut tore. But with full sync a commit begins only when
-    the one before it is on the disk: whoever is not the last commit of the file was finished, and
-    if SQLite cannot read that far, the file lost what it had promised. None: nothing to compare.
-    """
-    beside = path.with_name(path.name + "-wal")
-    try:
-        with beside.open("rb") as wal:
-            return _last_but_one_commit(wal)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileTrouble(path, f"{beside} cannot be read: {error.strerror}.") from error
-
-
-def _last_but_one_commit(wal: BinaryIO) -> int | None:
-    header = wal.read(_WAL_HEADER)
-    if len(header) < _WAL_HEADER:
-        return None
-    page_size = int.from_bytes(header[8:12], "big")
-    salts = header[16:24] if _header_is_whole(header) else None
-    commits: list[int] = []
-    number = 0
-    while len(frame := wal.read(_FRAME_HEADER)) == _FRAME_HEADER:
-        number += 1
-        salts = salts or frame[8:16]
-        # Frames of an earlier round of the file carry other salts. The size of the database is
-        # written in the frame that ends a commit only.
-        if frame[8:16] == salts and int.from_bytes(frame[4:8], "big"):
-            commits.append(number)
-        wal.seek(page_size, os.SEEK_CUR)
-    return commits[-2] if len(commits) > 1 else None
-
-
-def _header_is_whole(header: bytes) -> bool:
-    """Check the header of a -wal file as SQLite does; a torn one can only be a new one."""
-    order: Literal["big", "little"] = "big" if header[3] & 1 else "little"
-    words = [int.from_bytes(header[i : i + 4], order) for i in range(0, 24, 4)]
-    one = two = 0
-    for first, second in zip(words[::2], words[1::2], strict=True):
-        one = (one + first + two) & 0xFFFFFFFF
-        two = (two + second + one) & 0xFFFFFFFF
-    return header[24:32] == one.to_bytes(4, "big") + two.to_bytes(4, "big")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from relayer.bus.sqlite_damage import REBUILD, FileTrouble, lost_commits
+from relayer.bus.sqlite_damage import REBUILD, FileTrouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,6 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def prepare(run: sqlite3.Connection, path: Path, *, full_sync: bool) -> None:
     """Make the tables, or examine those that are there. Raises `FileTrouble`."""
-    suspicion = lost_commits(path) if full_sync else None
     (mark,) = run.execute("pragma application_id").fetchone()
     (tables,) = run.execute("select count(*) from sqlite_master").fetchone()
     if tables and mark != MARK:
@@ -53,7 +52,7 @@ def prepare(run: sqlite3.Connection, path: Path, *, full_sync: bool) -> None:
     run.execute(f"pragma synchronous = {'full' if full_sync else 'normal'}")
     run.execute("pragma journal_size_limit = 67108864")
     if tables:
-        _examine(run, path, suspicion)
+        _examine(run, path)
     else:
         run.executescript(
             f"begin; {_TABLES} pragma application_id = {MARK}; "
@@ -61,7 +60,7 @@ def prepare(run: sqlite3.Connection, path: Path, *, full_sync: bool) -> None:
         )
 
 
-def _examine(run: sqlite3.Connection, path: Path, suspicion: int | None) -> None:
+def _examine(run: sqlite3.Connection, path: Path) -> None:
     (version,) = run.execute("pragma user_version").fetchone()
     if version > FORMAT:
         text = f"a newer release wrote it (format {version}; this one knows up to {FORMAT}). "
@@ -69,10 +68,6 @@ def _examine(run: sqlite3.Connection, path: Path, suspicion: int | None) -> None
     (verdict,) = run.execute("pragma quick_check(1)").fetchone()
     if verdict != "ok":
         raise FileTrouble(path, f"it is damaged ({verdict}). {REBUILD}")
-    _, frames, _ = run.execute("pragma wal_checkpoint(passive)").fetchone()
-    if suspicion is not None and suspicion > max(frames, 0):
-        text = f"its -wal file is damaged: commits up to frame {suspicion} were made, {frames} are "
-        raise FileTrouble(path, f"{text}readable. {REBUILD}")
 
 
 def declare(run: sqlite3.Connection, path: Path, catalog: Catalog) -> dict[str, int]:

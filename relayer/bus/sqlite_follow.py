@@ -36,14 +36,14 @@ class SqliteFollower:
 
     async def __anext__(self) -> Record:
         """Wait for the next record."""
-        while not self._read and not self._closed:
+        while not self._read and not self._ended:
             self._bell.clear()  # before reading: a commit from here on rings again
             self._fill()
             if self._read:
                 await asyncio.sleep(0)  # a long replay must not starve the others
             else:
                 await self._bell.wait()
-        if self._closed:
+        if self._ended:
             raise StopAsyncIteration
         return self._read.popleft()
 
@@ -51,6 +51,10 @@ class SqliteFollower:
         """Stop; whoever waits in `__anext__` gets the end."""
         self._closed = True
         self._bell.set()
+
+    @property
+    def _ended(self) -> bool:
+        return self._closed or self._bus.closed
 
     def _fill(self) -> None:
         positions = self._begin() if self._next is None else self._next

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from relayer.bus.sqlite_damage import REBUILD, FileTrouble, named
 from relayer.bus.sqlite_file import connect, declare, prepare
+from relayer.bus.sqlite_wal import refuse_lost_commits
 from relayer.ports.bus import Lost, Record
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Log:
         """Open or make the file. Raises `FileTrouble`."""
         self.path, self._now = path, now
         with named(path):
+            if full_sync:
+                refuse_lost_commits(path)
             self.write = connect(path)
             try:
                 prepare(self.write, path, full_sync=full_sync)

@@ -41,9 +41,10 @@ def tidy(log: Log, catalog: Catalog, now: float) -> bool:
             (now - GRAVES_KEPT, BATCH),
         ).rowcount
         (spare,) = log.write.execute("pragma freelist_count").fetchone()
-        if spare > SPARE_PAGES:
-            log.write.execute(f"pragma incremental_vacuum({PAGES_PER_STEP})").fetchall()
-    return more or buried == BATCH or spare > SPARE_PAGES + PAGES_PER_STEP
+        for _ in range(min(PAGES_PER_STEP, spare - SPARE_PAGES)):
+            # Python steps this statement once, which frees one page whatever number it names.
+            log.write.execute("pragma incremental_vacuum(1)")
+    return more or buried == BATCH or spare > SPARE_PAGES
 
 
 def _expire(log: Log, topic: Topic, number: int, now: float) -> bool:

@@ -37,5 +37,6 @@ class SqliteModel(Model):
 def test_every_history_agrees_with_the_model() -> None:
     """Publish, take, commit, take over, kill and restart in any order: nothing lost or repeated."""
     # A step opens files and waits for a disk: one history here costs what five cost elsewhere.
-    fewer = settings(max_examples=settings.default.max_examples // 5, stateful_step_count=30)
+    usual = settings.default or settings()
+    fewer = settings(max_examples=usual.max_examples // 5, stateful_step_count=30)
     run_state_machine_as_test(SqliteModel, settings=fewer)
