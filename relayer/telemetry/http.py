@@ -23,18 +23,25 @@ Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 @asynccontextmanager
 async def serve_health(
-    host: str, port: int, registry: CollectorRegistry, pending: Pending
+    host: str,
+    port: int,
+    registry: CollectorRegistry,
+    pending: Pending,
+    more: Sequence[web.RouteDef] = (),
 ) -> AsyncIterator[int]:
     """Serve while the context is open; yields the port (one that is free, if `port` is 0).
 
+    `more` routes stand beside the three; bodies are bounded at 64 KiB.
+
     Raises OSError if the port is taken.
     """
-    app = web.Application()
+    app = web.Application(client_max_size=64 * 1024)
     app.add_routes(
         [
             web.get("/metrics", _metrics(registry)),
             web.get("/livez", _live),
             web.get("/readyz", _ready(pending)),
+            *more,
         ]
     )
     runner = web.AppRunner(app, access_log=None)

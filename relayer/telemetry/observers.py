@@ -1,14 +1,15 @@
-"""What services tell, as metrics and as log events with constant names.
+"""Turns what the services tell into logs and metrics.
 
-One summary line per fact that an operator would look for; a transfer's id is a field of the log,
-never a label of a metric.
+One object answers the observer protocols of all services by shape; it decides nothing, does no
+I/O beyond writing a line, and asks nothing of them. Labels come from the configuration or from a
+chain, never from a record that anybody may write: a forger must not be able to fill the memory.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,170 +19,244 @@ from relayer.domain.draft import Attestation, LandingKind, SigningRequest, Submi
 from relayer.domain.errors import RelayerError, Transient
 from relayer.domain.facts import Fact, Held, Parked, Unlanded
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
-from relayer.domain.lifecycle import Stage, Transfer
+from relayer.domain.lifecycle import CLOSED, Stage, Transfer
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import ChainFact, Deposit
+from relayer.domain.transfer import ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
-from relayer.telemetry.metrics import Measure, Metrics, Milestone, Outcome, Refusal
+from relayer.telemetry.metrics import Measure, Metrics, Milestone, Outcome
 
-_ENDED = {
+NOWHERE = "none"
+"""The label of a deposit that names no destination."""
+
+_log = structlog.get_logger("relayer")
+_OUTCOMES = {
     Stage.DELIVERED: Outcome.DELIVERED,
     Stage.REFUNDED: Outcome.REFUNDED,
     Stage.PARKED: Outcome.PARKED,
 }
 
 
+@dataclass(slots=True)
+class _Open:
+    """What is remembered of a Transfer until it closes."""
+
+    owner: ChainId
+    reason: Reason | None = None
+    broadcast: bool = False
+
+
 class Observers:
-    """One object for every service's observer port."""
+    """Logs and measures what all services of one process tell."""
 
     def __init__(self, metrics: Metrics) -> None:
-        """Write to these metrics and to the process's log."""
+        """Write to these metrics and to the process's log; nothing is open yet."""
         self._metrics = metrics
-        self._log: Any = structlog.get_logger("relayer")
+        self._open: dict[TransferId, _Open] = {}
+        self._held: Counter[Reason] = Counter()
+        self._withheld: dict[str, Reason | None] = {}
+
+    # -- the relayer's lanes
 
     def restored(self, lane: int, transfers: int, forged: int) -> None:
-        """A lane took over."""
-        self._log.info("lane.restored", lane=lane, transfers=transfers, forged=forged)
-
-    def refused(self, record: Record, why: str) -> None:
-        """A record was passed over."""
-        self._metrics.refused.labels(record.topic, Refusal.MALFORMED).inc()
-        self._log.warning(
-            "record.refused",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            why=why,
-        )
-
-    def forged_attestation(self, attestation: Attestation) -> None:
-        """A signature did not verify."""
-        self._log.warning(
-            "attestation.forged", transfer=attestation.id.hex(), attester=attestation.attester.hex()
-        )
+        """A lane took over; forged state values are worth an alarm."""
+        _log.info("lane.restored", lane=lane, transfers=transfers, forged=forged)
 
     def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
         """Transfers entered stages."""
         for transfer, stage in stages:
             deposit = transfer.deposit
-            route = (deposit.source, deposit.destination or "", deposit.asset)
-            if stage in _ENDED:
-                self._metrics.transfers.labels(*route, _ENDED[stage]).inc()
-            self._time(transfer, stage)
-            self._log.info(
-                f"transfer.{stage}",
-                transfer=deposit.id.hex(),
-                source=deposit.source,
-                destination=deposit.destination,
-                asset=deposit.asset,
-                reason=transfer.reason,
-                detail=transfer.detail or None,
-                tx=transfer.submission,
-            )
-
-    def _time(self, transfer: Transfer, stage: Stage) -> None:
-        milestone = {
-            Stage.SUBMITTED: Milestone.BROADCAST,
-            Stage.DELIVERED: Milestone.DELIVERED,
-        }.get(stage)
-        if milestone is not None:
-            destination = transfer.deposit.destination or ""
-            seconds = transfer.since - transfer.seen_at
-            self._metrics.latency.labels(destination, milestone).observe(seconds)
+            facts = {
+                "transfer_id": deposit.id.hex(),
+                "asset": deposit.asset,
+                "source": deposit.source,
+            }
+            if transfer.reason is not None:
+                facts |= {"reason": transfer.reason, "detail": transfer.detail}
+            _log.info(f"transfer.{stage}", destination=deposit.destination, **facts)
+            self._remember(transfer, stage)
 
     def facts(self, facts: Sequence[Fact]) -> None:
-        """Work of a lane ended in facts; the unpleasant ones are logged."""
+        """Work ended; why something waits is said once more, in words."""
         for fact in facts:
             if isinstance(fact, Held | Parked):
-                self._log.info(
-                    "transfer.waits", transfer=fact.id.hex(), reason=fact.reason, why=fact.detail
+                _log.info(
+                    "transfer.waits", transfer_id=fact.id.hex(), reason=fact.reason, why=fact.detail
                 )
 
     def submitted(self, submission: Submission) -> None:
-        """A submission is persisted."""
-        self._log.info(
-            "submission.sealed",
+        """A submission is persisted and broadcast now."""
+        _log.info(
+            "submission.sent",
             chain=submission.chain,
             tx=submission.tx,
             transfers=len(submission.ids),
             nonce=submission.nonce,
         )
+        self._metrics.transfers.submissions.labels(submission.chain, LandingKind.PENDING).inc()
 
     def landed(self, submission: Submission, facts: Sequence[Fact]) -> None:
-        """The outcome of a submission is final."""
+        """The outcome of a submission is final; it is landed if any Transfer in it is."""
         bad = [fact for fact in facts if isinstance(fact, Unlanded)]
-        dead = any(fact.reason is Reason.SUBMISSION_EXPIRED for fact in bad)
-        kind = LandingKind.LANDED
-        if len(bad) == len(facts):
-            kind = LandingKind.DEAD if dead else LandingKind.FAILED
-        self._metrics.submissions.labels(submission.chain, kind).inc()
-        log = self._log.warning if bad else self._log.info
+        outcome = LandingKind.LANDED
+        if bad and len(bad) == len(facts):
+            dead = any(fact.reason is Reason.SUBMISSION_EXPIRED for fact in bad)
+            outcome = LandingKind.DEAD if dead else LandingKind.FAILED
+        write = _log.warning if bad else _log.info
         why = next((fact.detail for fact in bad), None)
-        log("submission.final", chain=submission.chain, tx=submission.tx, outcome=kind, why=why)
+        chain = submission.chain
+        write("submission.final", chain=chain, tx=submission.tx, outcome=outcome, why=why)
+        self._metrics.transfers.submissions.labels(chain, outcome).inc()
+
+    def forged_attestation(self, attestation: Attestation) -> None:
+        """A signature did not verify: somebody else writes to the bus."""
+        _log.error(
+            "attestation.forged",
+            transfer_id=attestation.id.hex(),
+            attester=attestation.attester.hex(),
+        )
 
     def swept(self, source: str, found: int, opened: int) -> None:
-        """A Sweep ended."""
-        log = self._log.warning if opened else self._log.debug
-        log("sweep.done", source=source, found=found, opened=opened)
+        """A Sweep ended; transfers that only it found are worth a look."""
+        write = _log.warning if opened else _log.debug
+        write("sweep.done", source=source, found=found, opened=opened)
+
+    # -- the listeners and the monitor
 
     def read(self, chain: ChainId, head: Head, cursor: int, facts: Sequence[ChainFact]) -> None:
         """A listener read a range."""
-        self._metrics.head_height.labels(chain).set(head.height)
-        self._metrics.head_time.labels(chain).set(head.time)
-        self._metrics.cursor_height.labels(chain).set(cursor)
-        for deposit in facts:
-            if isinstance(deposit, Deposit):
-                labels = (chain, deposit.destination or "", deposit.asset)
-                self._metrics.deposits.labels(*labels).inc()
-        if facts:
-            kinds = Counter(fact.type for fact in facts)
-            self._log.info("chain.read", chain=chain, cursor=cursor, **kinds)
+        chains = self._metrics.chains
+        chains.head_height.labels(chain).set(head.height)
+        chains.head_time.labels(chain).set(head.time)
+        chains.cursor_height.labels(chain).set(cursor)
+        for fact in facts:
+            _log.info(
+                f"chain.{fact.type}", chain=chain, transfer_id=fact.id.hex(), height=fact.height
+            )
+            if isinstance(fact, Deposit):
+                where = (fact.source, fact.destination or NOWHERE, fact.asset)
+                self._metrics.transfers.deposits.labels(*where).inc()
 
     def unreadable(self, chain: ChainId, error: Transient) -> None:
-        """A chain could not be read."""
-        self._log.warning("chain.unreadable", chain=chain, why=str(error))
-
-    def attested(self, request: SigningRequest) -> None:
-        """An attester signed."""
-        draft = request.draft
-        self._log.debug("draft.attested", transfer=draft.id.hex(), chain=draft.chain)
-
-    def declined(self, request: SigningRequest, error: RelayerError) -> None:
-        """An attester did not sign."""
-        draft = request.draft
-        self._log.warning(
-            "draft.declined", transfer=draft.id.hex(), chain=draft.chain, why=str(error)
-        )
-
-    def gate_changed(self, gate: Gate) -> None:
-        """A lease, halt or resume was taken."""
-        counts = Counter(halt.scope.kind for halt in gate.halts.values())
-        for kind in ScopeKind:
-            self._metrics.halts.labels(kind).set(counts[kind])
-
-    def verdict(self, verdict: Verdict) -> None:
-        """A verdict of any monitor was read."""
+        """A read failed; it is tried again."""
+        _log.warning("chain.unreadable", chain=chain, error=str(error), kind=type(error).__name__)
 
     def weighed(self, verdict: Verdict, lease: Lease | None) -> None:
-        """This process's monitor weighed an asset."""
-        books = self._metrics.books
-        if verdict.outstanding is not None:
-            books.labels(verdict.asset, Measure.OUTSTANDING).set(verdict.outstanding.low / WAD)
-        if verdict.reserve is not None:
-            books.labels(verdict.asset, Measure.BACKED).set(verdict.reserve.stock / WAD)
-        books.labels(verdict.asset, Measure.IN_FLIGHT).set(verdict.in_flight / WAD)
-        for chain, k in verdict.k.items():
-            self._metrics.circulation.labels(verdict.asset, chain).set(k.low / WAD)
-        if lease is not None:
-            self._metrics.lease_expiry.labels(verdict.asset).set(lease.expires_at)
+        """An asset was weighed; said once per change, not per round."""
+        _log.debug("supply.weighed", asset=verdict.asset, lease=lease is not None)
+        if self._withheld.get(verdict.asset) == verdict.withheld:
+            return
+        self._withheld[verdict.asset] = verdict.withheld
+        if verdict.withheld is None:
+            _log.info("lease.issued", asset=verdict.asset)
         else:
-            self._log.warning(
-                "lease.withheld", asset=verdict.asset, reason=verdict.withheld, why=verdict.detail
+            _log.warning(
+                "lease.withheld",
+                asset=verdict.asset,
+                reason=verdict.withheld,
+                detail=verdict.detail,
             )
 
     def halted(self, halt: Halt) -> None:
         """A halt was raised."""
-        self._log.error(
-            "halt.raised", scope=str(halt.scope), reason=halt.reason, evidence=halt.evidence
-        )
+        scope = f"{halt.scope.kind} {halt.scope.name}".rstrip()
+        _log.error("halt.raised", scope=scope, reason=halt.reason, evidence=halt.evidence)
+
+    # -- the gate and the attesters
+
+    def refused(self, record: Record, why: str) -> None:
+        """A record was set aside."""
+        _log.warning("record.refused", topic=record.topic, offset=record.offset, why=why)
+        self._metrics.bus.refused.labels(record.topic).inc()
+
+    def gate_changed(self, gate: Gate) -> None:
+        """A lease, a halt or a resume was taken."""
+        scopes = Counter(halt.scope.kind for halt in gate.halts.values())
+        for kind in ScopeKind:
+            self._metrics.supply.halts.labels(kind).set(scopes[kind])
+        for asset in self._metrics.extent.assets:
+            ends = max((lease.expires_at for lease in gate.leases(asset)), default=0)
+            self._metrics.supply.lease_expiry.labels(asset).set(ends)
+
+    def verdict(self, verdict: Verdict) -> None:
+        """A monitor published a reading; anybody can forge one, so only what we serve is shown."""
+        extent = self._metrics.extent
+        if verdict.asset not in extent.assets:
+            return
+        books = self._metrics.supply.books
+        books.labels(verdict.asset, Measure.IN_FLIGHT).set(verdict.in_flight / WAD)
+        if verdict.outstanding is not None:
+            books.labels(verdict.asset, Measure.OUTSTANDING).set(verdict.outstanding.high / WAD)
+        if verdict.reserve is not None:
+            books.labels(verdict.asset, Measure.BACKED).set(verdict.reserve.stock / WAD)
+        for chain, k in verdict.k.items():
+            if chain not in extent.chains:
+                continue
+            self._metrics.supply.circulation.labels(verdict.asset, chain).set(k.high / WAD)
+
+    def attested(self, request: SigningRequest) -> None:
+        """A signature was published."""
+        _log.debug("attestation.made", transfer_id=request.draft.id.hex(), act=request.draft.kind)
+
+    def declined(self, request: SigningRequest, error: RelayerError) -> None:
+        """A request was not signed."""
+        _log.warning("attestation.declined", transfer_id=request.draft.id.hex(), error=str(error))
+
+    # -- the adapters
+
+    def called(self, chain: ChainId, method: str, seconds: float, *, failed: bool) -> None:
+        """An endpoint of a chain answered a call, or failed to, after so many seconds."""
+        chains = self._metrics.chains
+        chains.rpc_calls.labels(chain, method).inc()
+        chains.rpc_seconds.labels(chain).observe(seconds)
+        if failed:
+            chains.rpc_errors.labels(chain, method).inc()
+
+    def committed(self, topic: str, seconds: float) -> None:
+        """A commit on the bus took so many seconds."""
+        self._metrics.bus.commits.labels(topic).inc()
+        self._metrics.bus.commit_seconds.observe(seconds)
+
+    def paid_from(self, chain: ChainId, coins: float) -> None:
+        """The key that pays fees on a chain holds so many whole coins."""
+        self._metrics.chains.payer_balance.labels(chain).set(coins)
+
+    # -- what is open
+
+    def _remember(self, transfer: Transfer, stage: Stage) -> None:
+        deposit = transfer.deposit
+        owner = owner_of(deposit)
+        known = self._open.pop(deposit.id, None)
+        if known is not None:
+            self._wait(known.reason, -1)
+        else:
+            self._metrics.transfers.open.labels(owner).inc()
+            known = _Open(owner=owner)
+        if (outcome := _OUTCOMES.get(stage)) is not None:
+            where = (deposit.source, deposit.destination or NOWHERE, deposit.asset)
+            self._metrics.transfers.transfers.labels(*where, outcome).inc()
+        self._time(known, transfer, stage)
+        if stage in CLOSED:
+            self._metrics.transfers.open.labels(owner).dec()
+            return
+        known.reason = transfer.reason if stage in (Stage.WAITING, Stage.PARKED) else None
+        self._wait(known.reason, +1)
+        self._open[deposit.id] = known
+
+    def _wait(self, reason: Reason | None, change: int) -> None:
+        if reason is not None:
+            self._held[reason] += change
+            self._metrics.transfers.held.labels(reason).set(self._held[reason])
+
+    def _time(self, known: _Open, transfer: Transfer, stage: Stage) -> None:
+        """Measure from the deposit to its first broadcast, and to its delivery."""
+        match stage:
+            case Stage.SUBMITTED if not known.broadcast:
+                known.broadcast = True
+                milestone = Milestone.BROADCAST
+            case Stage.DELIVERED:
+                milestone = Milestone.DELIVERED
+            case _:
+                return
+        seconds = max(0.0, transfer.since - transfer.seen_at)
+        self._metrics.transfers.latency.labels(known.owner, milestone).observe(seconds)

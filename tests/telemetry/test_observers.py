@@ -24,7 +24,7 @@ from relayer.services.listener import ListenerObserver
 from relayer.services.monitor.monitor import MonitorObserver
 from relayer.services.relayer.observer import LaneObserver
 from relayer.telemetry.metrics import Extent, declare
-from relayer.telemetry.observer import Observer
+from relayer.telemetry.observers import Observers
 
 BNB, SOL, TRON = ChainId("eip155:56"), ChainId("solana:x"), ChainId("tron:0x2b6653dc")
 ROUTES = [
@@ -50,27 +50,17 @@ SEEN = Transfer(deposit=DEPOSIT, stage=Stage.SEEN, since=1_000.0, seen_at=1_000.
 ROUTE_LABELS = {"source": BNB, "destination": SOL, "asset": "TSLAx"}
 
 
-class _Clock:
-    """A clock that stands."""
-
-    def now(self) -> float:
-        return 1_000.1
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError(f"nobody sleeps {seconds} s here")
-
-
 @pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
 @pytest.fixture
-def observer(registry: CollectorRegistry) -> Observer:
-    return Observer(declare(registry, EXTENT, "1.2.3"), _Clock())
+def observer(registry: CollectorRegistry) -> Observers:
+    return Observers(declare(registry, EXTENT, "1.2.3"))
 
 
-def test_the_observer_answers_every_service(observer: Observer) -> None:
+def test_the_observer_answers_every_service(observer: Observers) -> None:
     """It has the shape that each service asks for: types are checked, names are tried."""
     wanted: dict[type, object] = {}
     lane: LaneObserver = observer
@@ -92,7 +82,7 @@ def _value(registry: CollectorRegistry, name: str, **labels: str) -> float | Non
 
 
 def test_every_known_series_exists_from_the_start(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """Before anything happens each route, reason, scope and chain has its zero."""
     assert _value(registry, "relayer_transfers_total", **ROUTE_LABELS, outcome="refunded") == 0
@@ -101,7 +91,7 @@ def test_every_known_series_exists_from_the_start(
     assert _value(registry, "relayer_build_info", version="1.2.3") == 1
 
 
-def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observer) -> None:
+def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observers) -> None:
     """Each metric begins with relayer_, is explained, and carries no transfer's id."""
     families = list(registry.collect())
 
@@ -112,16 +102,20 @@ def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observer)
 
 
 def test_a_delivered_transfer_is_counted_timed_and_forgotten(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """From seen to delivered: open goes up and down, latency and outcome are measured once."""
     delivered = replace(SEEN, stage=Stage.DELIVERED, since=1_002.0)
+    submitted = replace(SEEN, stage=Stage.SUBMITTED, since=1_000.1)
     sent = Submission(tx="t", chain=SOL, ids=(DEPOSIT.id,), raw=b"", made_at=1_000.0)
 
     observer.told([(SEEN, Stage.SEEN)])
     while_open = _value(registry, "relayer_transfers_open", destination=SOL)
+    observer.told(
+        [(submitted, Stage.SUBMITTED), (replace(submitted, since=1_001), Stage.SUBMITTED)]
+    )
     observer.submitted(sent)
-    observer.submitted(replace(sent, tx="u"))
+    observer.landed(sent, [])
     observer.told([(delivered, Stage.DELIVERED)])
 
     latency = "relayer_transfer_latency_seconds"
@@ -130,11 +124,12 @@ def test_a_delivered_transfer_is_counted_timed_and_forgotten(
     assert _value(registry, "relayer_transfers_total", **ROUTE_LABELS, outcome="delivered") == 1
     assert _value(registry, f"{latency}_count", destination=SOL, milestone="broadcast") == 1
     assert _value(registry, f"{latency}_sum", destination=SOL, milestone="delivered") == 2.0
-    assert _value(registry, "relayer_submissions_total", chain=SOL, outcome="pending") == 2
+    assert _value(registry, "relayer_submissions_total", chain=SOL, outcome="pending") == 1
+    assert _value(registry, "relayer_submissions_total", chain=SOL, outcome="landed") == 1
 
 
 def test_a_wait_shows_under_its_reason_while_it_lasts(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """A held transfer is counted under its newest reason only, and no more once it moves on."""
     held = replace(SEEN, stage=Stage.WAITING, reason=Reason.NO_LEASE)
@@ -150,7 +145,7 @@ def test_a_wait_shows_under_its_reason_while_it_lasts(
 
 
 def test_a_listener_moves_head_cursor_and_deposits(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """Height, chain time, cursor and the deposits of a route come from what was read."""
     observer.read(BNB, Head(height=9, time=1_234), 8, [DEPOSIT])
@@ -161,7 +156,7 @@ def test_a_listener_moves_head_cursor_and_deposits(
     assert _value(registry, "relayer_deposits_total", **ROUTE_LABELS) == 1
 
 
-def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Observer) -> None:
+def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Observers) -> None:
     """A halt of an asset is one active halt of scope asset."""
     gate = Gate(policy=GatePolicy(monitors=frozenset(), operators=frozenset()))
     scope = Scope(kind=ScopeKind.ASSET, name="TSLAx")
@@ -175,7 +170,7 @@ def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Ob
 
 
 def test_a_forged_verdict_cannot_grow_the_metrics(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """Only assets and chains that are served get a series, whatever a record claims."""
     forged = Verdict(
@@ -201,7 +196,7 @@ def test_a_forged_verdict_cannot_grow_the_metrics(
 
 
 def test_refused_records_and_calls_are_counted(
-    registry: CollectorRegistry, observer: Observer
+    registry: CollectorRegistry, observer: Observers
 ) -> None:
     """A refused record counts for its topic, a failed call for its chain and method."""
     topic = EXTENT.topics[0]
