@@ -1,0 +1,1 @@
+"""Solana: Token-2022 burns and vault transfers, frozen receipts, no program of ours."""

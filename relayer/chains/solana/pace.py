@@ -1,0 +1,138 @@
+"""Recent blocks of one node: their hashes, their ages, and how fast they come."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from solders.hash import Hash
+
+from relayer.chains.solana.rpc import NodeError, SolanaRpc
+from relayer.chains.solana.terms import BLOCKHASH_BLOCKS
+from relayer.domain.errors import Unavailable
+
+_FRESH_SECONDS: Final = 0.5
+_WINDOW_SECONDS: Final = 60.0
+_SHORTEST_MEASURE: Final = (20, 2.0)
+"""Blocks and seconds between two looks from which a pace can be told."""
+_SKIPPED: Final = frozenset({-32007, -32009})
+_TRIES: Final = 8
+_CONFIRMED: Final = {"commitment": "confirmed"}
+_HEADER: Final = {**_CONFIRMED, "transactionDetails": "none", "rewards": False}
+_HEADER_ANY: Final = {**_HEADER, "maxSupportedTransactionVersion": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A confirmed block: slot, height, hash."""
+
+    slot: int
+    height: int
+    blockhash: bytes
+
+    @property
+    def last_valid(self) -> int:
+        """The last height at which a message with its hash is surely taken."""
+        return self.height + BLOCKHASH_BLOCKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """The newest confirmed block when it was looked at (seconds since the epoch)."""
+
+    header: Header
+    at: float
+
+
+class Blocks:
+    """The confirmed blocks of one node, looked at no more often than needed."""
+
+    def __init__(self, rpc: SolanaRpc, slot_seconds: float, now: Callable[[], float]) -> None:
+        """Assume ``slot_seconds`` per block until measured; ``now`` is the wall clock."""
+        self._rpc = rpc
+        self._assumed = slot_seconds
+        self._now = now
+        self._looks: deque[tuple[float, int]] = deque()
+        self._tip: Tip | None = None
+        self._headers: OrderedDict[int, Header] = OrderedDict()
+
+    async def tip(self) -> Tip:
+        """The newest confirmed block, at most half a second old."""
+        if self._tip is None or not 0 <= self._now() - self._tip.at < _FRESH_SECONDS:
+            self._tip = await self._look()
+        return self._tip
+
+    async def header(self, slot: int) -> Header | None:
+        """The block in a slot, None for a skipped one; Unavailable until the node has it."""
+        known = self._headers.get(slot)
+        if known is not None:
+            return known
+        try:
+            answer = await self._rpc.call("getBlock", slot, _HEADER_ANY)
+        except NodeError as error:
+            if error.code in _SKIPPED:
+                return None
+            raise
+        if answer is None or answer["blockHeight"] is None:
+            return None
+        return self._keep(
+            Header(slot=slot, height=answer["blockHeight"], blockhash=_hash(answer["blockhash"]))
+        )
+
+    async def header_living(self, seconds: float) -> Header:
+        """The newest block whose hash dies within ``seconds``; the tip if all do."""
+        tip = (await self.tip()).header
+        blocks = int(seconds / self.pace) - 1
+        age = BLOCKHASH_BLOCKS - blocks
+        if age <= 0:
+            return tip
+        slot = tip.slot - age
+        for _ in range(_TRIES):
+            header = await self.header(slot)
+            if header is not None and header.height <= tip.height - age:
+                return header
+            slot -= 1 if header is None else header.height - (tip.height - age)
+        raise Unavailable(f"no block found whose hash dies within {seconds:.1f} s")
+
+    async def death_of(self, last_valid: int) -> float:
+        """When a message can no longer land, in seconds since the epoch, as far as can be told."""
+        tip = await self.tip()
+        return tip.at + max(last_valid + 2 - tip.header.height, 0) * self.pace
+
+    @property
+    def pace(self) -> float:
+        """Seconds per block: measured over the last minute, else assumed."""
+        if len(self._looks) < 2:
+            return self._assumed
+        (began, low), (ended, high) = self._looks[0], self._looks[-1]
+        least_blocks, least_seconds = _SHORTEST_MEASURE
+        if high - low < least_blocks or ended - began < least_seconds:
+            return self._assumed
+        return (ended - began) / (high - low)
+
+    async def _look(self) -> Tip:
+        answer = await self._rpc.call("getLatestBlockhash", _CONFIRMED)
+        value, at = answer["value"], self._now()
+        header = Header(
+            slot=answer["context"]["slot"],
+            height=value["lastValidBlockHeight"] - BLOCKHASH_BLOCKS,
+            blockhash=_hash(value["blockhash"]),
+        )
+        if self._looks and header.height < self._looks[-1][1]:
+            self._looks.clear()
+        self._looks.append((at, header.height))
+        while self._looks[0][0] < at - _WINDOW_SECONDS:
+            self._looks.popleft()
+        return Tip(header=self._keep(header), at=at)
+
+    def _keep(self, header: Header) -> Header:
+        self._headers[header.slot] = header
+        while len(self._headers) > 2 * BLOCKHASH_BLOCKS:
+            self._headers.popitem(last=False)
+        return header
+
+
+def _hash(text: Any) -> bytes:
+    return bytes(Hash.from_string(text))

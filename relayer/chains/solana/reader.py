@@ -1,0 +1,190 @@
+"""ChainReader of Solana: final facts of one cluster through one endpoint.
+
+A height is a slot. Everything is read at ``finalized``; a subscription only wakes the caller up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+from relayer.chains.solana.accounts import account_data, read_clock, read_token_account
+from relayer.chains.solana.acts import receipt_account
+from relayer.chains.solana.codec import Codec
+from relayer.chains.solana.config import SolanaConfig
+from relayer.chains.solana.programs import CLOCK
+from relayer.chains.solana.rpc import Call, SolanaRpc
+from relayer.chains.solana.signatures import SignatureIndex
+from relayer.chains.solana.supply import SupplyReader
+from relayer.chains.solana.transaction import read_transaction
+from relayer.domain.address import ChainId
+from relayer.domain.errors import HistoryPruned, Unavailable
+from relayer.domain.supply import SupplySnapshot
+from relayer.domain.transfer import (
+    ChainFact,
+    Deposit,
+    Location,
+    Receipt,
+    ReceiptKind,
+    TransferId,
+)
+from relayer.ports.chain import Head
+
+_FINAL: Final = {"commitment": "finalized", "encoding": "base64"}
+_TRANSACTION: Final = {**_FINAL, "maxSupportedTransactionVersion": 0}
+_ACCOUNTS_AT_ONCE: Final = 100
+_SHORTEST_WAKE_SECONDS: Final = 0.02
+
+
+class SolanaReader:
+    """Final facts of one cluster."""
+
+    def __init__(self, config: SolanaConfig, rpc: SolanaRpc) -> None:
+        """Read ``config.chain`` through ``rpc``; nothing is asked yet."""
+        self._config = config
+        self._rpc = rpc
+        self._codec = Codec(config)
+        self._supply = SupplyReader(config)
+        watched = dict.fromkeys(
+            map(bytes, (config.beacon, *config.multisigs, *config.vaults.values()))
+        )
+        self._watched = tuple(watched)
+        self._index = SignatureIndex(
+            rpc, self._watched, page=config.page, kept=config.kept_signatures
+        )
+        self._facts: OrderedDict[str, tuple[ChainFact, ...]] = OrderedDict()
+        self._final = -1
+
+    @property
+    def chain(self) -> ChainId:
+        """The cluster that is read."""
+        return self._config.chain
+
+    @property
+    def first_height(self) -> int:
+        """The slot before which the bridge did not exist here."""
+        return self._config.first_height
+
+    async def final_head(self) -> Head:
+        """The newest finalized slot and its time, both from the clock sysvar."""
+        answer = await self._rpc.call("getAccountInfo", str(CLOCK), _FINAL)
+        clock = read_clock(answer["value"])
+        self._final = max(self._final, clock.slot)
+        return Head(height=clock.slot, time=clock.time)
+
+    async def history(self, first: int, last: int) -> Sequence[ChainFact]:
+        """Every fact in the slots [first, last], in chain order, none missed."""
+        if last > self._final and last > (await self.final_head()).height:
+            raise Unavailable(f"slot {last} is not final on this endpoint")
+        places = await self._index.between(first, last, self._final)
+        facts = await self._read([place.signature for place in places])
+        return [fact for told in facts for fact in told]
+
+    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+        """The final deposits at a location: none or one."""
+        facts = self._facts.get(location.tx)
+        if facts is None:
+            answer, oldest = await self._rpc.batch(
+                [
+                    Call("getTransaction", (location.tx, _TRANSACTION)),
+                    Call("getFirstAvailableBlock"),
+                ]
+            )
+            if answer is None and oldest > self.first_height:
+                raise HistoryPruned(f"the endpoint holds blocks from {oldest} on only")
+            facts = () if answer is None else self._decode(location.tx, answer)
+        return [fact for fact in facts if isinstance(fact, Deposit) and fact.location == location]
+
+    async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:
+        """The final receipts of those ids that have one: frozen accounts of the receipt mint.
+
+        DELIVERED also stands for a refund where the id's deposit was made on this chain.
+        """
+        accounts = [str(receipt_account(self._config, one)) for one in ids]
+        found: dict[TransferId, Receipt] = {}
+        calls = [
+            Call("getMultipleAccounts", (accounts[at : at + _ACCOUNTS_AT_ONCE], _FINAL))
+            for at in range(0, len(accounts), _ACCOUNTS_AT_ONCE)
+        ]
+        values = [value for answer in await self._rpc.batch(calls) for value in answer["value"]]
+        for one, value in zip(ids, values, strict=True):
+            receipt = self._receipt(value)
+            if receipt is not None:
+                found[one] = receipt
+        return found
+
+    async def snapshots(self) -> Sequence[SupplySnapshot]:
+        """One snapshot per asset, all from one read of all mints and vaults at one final slot.
+
+        Unavailable if an authority is not who the configuration says it is: no snapshot, no
+        lease, no delivery.
+        """
+        options = {**_FINAL, "minContextSlot": max(self._final, 0)}
+        answer = await self._rpc.call("getMultipleAccounts", self._supply.accounts, options)
+        return self._supply.snapshots(answer["value"])
+
+    async def wakeups(self) -> AsyncIterator[None]:
+        """A tick when the node announces something about a watched account, and every poll."""
+        woken = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            listener = tasks.create_task(self._listen(woken))
+            try:
+                while True:
+                    yield
+                    await asyncio.sleep(_SHORTEST_WAKE_SECONDS)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(woken.wait(), self._config.poll_seconds)
+                    woken.clear()
+            finally:
+                listener.cancel()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._rpc.close()
+
+    async def _listen(self, woken: asyncio.Event) -> None:
+        calls = [
+            Call("logsSubscribe", ({"mentions": [key]}, {"commitment": "finalized"}))
+            for key in self._supply.keys(self._watched)
+        ]
+        while self._rpc.has_stream:
+            with contextlib.suppress(Unavailable):  # polling goes on; the stream is tried again
+                async for _ in self._rpc.listen(calls):
+                    woken.set()
+            await asyncio.sleep(self._config.poll_seconds)
+
+    async def _read(self, signatures: Sequence[str]) -> list[tuple[ChainFact, ...]]:
+        wanted = [signature for signature in signatures if signature not in self._facts]
+        read: dict[str, tuple[ChainFact, ...]] = {}
+        size = self._config.batch_calls
+        for at in range(0, len(wanted), size):
+            part = wanted[at : at + size]
+            answers = await self._rpc.batch(
+                [Call("getTransaction", (signature, _TRANSACTION)) for signature in part]
+            )
+            for signature, answer in zip(part, answers, strict=True):
+                if answer is None:
+                    raise Unavailable(f"the endpoint lists {signature} and does not have it")
+                read[signature] = self._decode(signature, answer)
+        return [read[s] if s in read else self._facts[s] for s in signatures]
+
+    def _decode(self, signature: str, answer: Mapping[str, Any]) -> tuple[ChainFact, ...]:
+        try:
+            executed = read_transaction(signature, answer)
+            facts = () if executed is None else self._codec.facts(executed)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise Unavailable(f"the endpoint tells {signature} in a way we cannot read") from error
+        self._facts[signature] = facts
+        while len(self._facts) > self._config.kept_transactions:
+            self._facts.popitem(last=False)
+        return facts
+
+    def _receipt(self, value: Mapping[str, Any] | None) -> Receipt | None:
+        account = read_token_account(account_data(value))
+        if account is None or not account.frozen or account.mint != self._config.receipt_mint:
+            return None
+        voided = account.amount > 0
+        return Receipt(kind=ReceiptKind.VOIDED if voided else ReceiptKind.DELIVERED)

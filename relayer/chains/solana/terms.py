@@ -1,0 +1,79 @@
+"""Terms of a message: what the deposit does not fix, as decimal and base58 texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import base58
+
+from relayer.domain.errors import DraftRefused
+from relayer.domain.wire import Terms
+
+BLOCKHASH_BLOCKS: Final = 150
+"""Blocks after its own for which a blockhash is taken; one later a landing was still seen."""
+
+_NAMES = frozenset({"blockhash", "slot", "last_valid", "signers", "payer", "cu_price", "cu_limit"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTerms:
+    """The terms of one message.
+
+    ``slot`` is the block whose hash is named, so that an attester can look up how old it is;
+    ``last_valid`` is a block height, ``cu_price`` micro-lamports. ``signers`` are in the order in
+    which the message names them.
+    """
+
+    blockhash: bytes
+    slot: int
+    last_valid: int
+    signers: tuple[bytes, ...]
+    payer: bytes
+    cu_price: int
+    cu_limit: int
+
+    def write(self) -> dict[str, str]:
+        """As texts."""
+        return {
+            "blockhash": _text(self.blockhash),
+            "slot": str(self.slot),
+            "last_valid": str(self.last_valid),
+            "signers": ",".join(map(_text, self.signers)),
+            "payer": _text(self.payer),
+            "cu_price": str(self.cu_price),
+            "cu_limit": str(self.cu_limit),
+        }
+
+
+def read_terms(terms: Terms) -> MessageTerms:
+    """Terms from texts; DraftRefused if anything is missing, surplus or written otherwise."""
+    if set(terms) != _NAMES:
+        raise DraftRefused(f"the terms are {sorted(terms)}, not {sorted(_NAMES)}")
+    try:
+        read = MessageTerms(
+            blockhash=_key(terms["blockhash"]),
+            slot=int(terms["slot"]),
+            last_valid=int(terms["last_valid"]),
+            signers=tuple(map(_key, terms["signers"].split(","))),
+            payer=_key(terms["payer"]),
+            cu_price=int(terms["cu_price"]),
+            cu_limit=int(terms["cu_limit"]),
+        )
+    except ValueError as error:
+        raise DraftRefused("the terms hold what is neither a number nor a key") from error
+    bounds = ((read.slot, 64), (read.last_valid, 64), (read.cu_price, 64), (read.cu_limit, 32))
+    if any(not 0 <= value < 2**bits for value, bits in bounds) or read.write() != dict(terms):
+        raise DraftRefused("the terms are out of range, or not written as we write them")
+    return read
+
+
+def _text(key: bytes) -> str:
+    return base58.b58encode(key).decode()
+
+
+def _key(text: str) -> bytes:
+    raw = base58.b58decode(text)
+    if len(raw) != 32:
+        raise ValueError(text)
+    return raw

@@ -1,0 +1,215 @@
+"""ChainWriter of Solana: one act per transaction, paid by one key.
+
+The transaction is simulated when it is sealed and broadcast without preflight, so that a second
+broadcast of the same bytes is always the same call. It is dead only when the finalized height is
+above its last valid one by more than one, and a look at its status after that, on an endpoint
+that holds the history, finds nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from solders.message import from_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from relayer.chains.solana.acts import payload_of
+from relayer.chains.solana.config import SolanaConfig
+from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc
+from relayer.chains.solana.terms import BLOCKHASH_BLOCKS, MessageTerms, read_terms
+from relayer.domain.address import ChainId
+from relayer.domain.draft import (
+    Act,
+    Landing,
+    LandingKind,
+    Submission,
+    payload_digest,
+)
+from relayer.domain.errors import DraftRefused, PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.ports.signer import Signer
+
+_CONFIRMED: Final = {"commitment": "confirmed"}
+_SIMULATE: Final = {**_CONFIRMED, "encoding": "base64", "sigVerify": False}
+_SEND: Final = {"encoding": "base64", "skipPreflight": True, "preflightCommitment": "confirmed"}
+_WITH_HISTORY: Final = {"searchTransactionHistory": True}
+_NEVER: Final = frozenset({-32602, -32003, -32006})
+"""Codes for bytes that no node will ever take: undecodable, too large, badly signed."""
+_ALREADY: Final = "AlreadyProcessed"
+_POOR: Final = frozenset({"AccountNotFound", "InsufficientFundsForFee"})
+_POOR_CODE: Final = 1
+"""The system program's and the token program's word for too few lamports or units."""
+_CREATING: Final = frozenset({2, 4})
+"""Instructions of an act that pay the rent of an account."""
+_SLOTS_PER_BLOCK: Final = 4
+"""More slots than this never pass for one block, on average over a blockhash's life."""
+_ACCOUNT_BYTES: Final = 179
+"""Of an xStock's token account with the extensions its mint asks for; a receipt is smaller."""
+_WORDS: Final = {
+    13: "the receipt exists",
+    17: "an account is frozen",
+    67: "the token is paused",
+}
+
+
+class SolanaWriter:
+    """Submits acts; solely the payer's key is used, for fees and rent."""
+
+    batch = 1
+
+    def __init__(
+        self,
+        config: SolanaConfig,
+        rpc: SolanaRpc,
+        payer: Signer,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Pay with ``payer``, an Ed25519 key."""
+        self._config = config
+        self._rpc = rpc
+        self._payer = payer
+        self._now = now
+
+    @property
+    def chain(self) -> ChainId:
+        """The cluster that is written."""
+        return self._config.chain
+
+    async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:  # noqa: ARG002
+        """The transaction of one act, signed and simulated; ``nonce`` means nothing here."""
+        if len(acts) != 1:
+            raise DraftRefused("a Solana transaction carries one act")
+        act = acts[0]
+        terms = read_terms(act.draft.terms)
+        payload = payload_of(self._config, act.draft.kind, act.deposit, terms)
+        if payload_digest(payload) != act.draft.digest:
+            raise DraftRefused("the draft's digest is not that of its message")
+        raw = bytes(await self._sign(payload, act, terms))
+        await self._simulate(raw)
+        return Submission(
+            tx=str(Signature(raw[1:65])),
+            chain=self.chain,
+            ids=(act.deposit.id,),
+            raw=raw,
+            bounds=terms.last_valid,
+            made_at=self._now(),
+        )
+
+    async def broadcast(self, submission: Submission) -> None:
+        """Send the bytes; what becomes of them is told by ``landing`` alone."""
+        text = b64encode(submission.raw).decode()
+        try:
+            await self._rpc.call("sendTransaction", text, _SEND)
+        except NodeError as error:
+            if _ALREADY in str(error) or _ALREADY in str(error.data):
+                return
+            if error.code in _NEVER:
+                raise Refused(str(error)) from error
+            raise
+
+    async def landing(self, submission: Submission) -> Landing:
+        """Pending, landed, failed or dead; height is a slot."""
+        height, slot, oldest, status = await self._look(submission.tx)
+        if status is None and height > submission.bounds + 1:
+            self._refuse_short_history(height, slot, oldest, submission.bounds)
+            height, slot, oldest, status = await self._look(submission.tx)
+            if status is None:
+                detail = f"absent at final height {height}, valid to {submission.bounds}"
+                return Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
+        if status is None or status["confirmationStatus"] != "finalized":
+            return Landing(kind=LandingKind.PENDING, skipped={})
+        failed = status["err"] is not None
+        return Landing(
+            kind=LandingKind.FAILED if failed else LandingKind.LANDED,
+            height=status["slot"],
+            skipped={},
+            detail=_reason(status["err"]) if failed else "",
+        )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._rpc.close()
+
+    async def _sign(self, payload: bytes, act: Act, terms: MessageTerms) -> VersionedTransaction:
+        given = {one.attester: one.signature for one in act.attestations}
+        given[terms.payer] = await self._own_signature(payload, terms)
+        message = from_bytes_versioned(payload)
+        keys = message.account_keys[: message.header.num_required_signatures]
+        missing = [str(key) for key in keys if bytes(key) not in given]
+        if missing:
+            raise DraftRefused(f"signatures are missing: {', '.join(missing)}")
+        signatures = [Signature(given[bytes(key)]) for key in keys]
+        wrong = [
+            str(key)
+            for key, signature in zip(keys, signatures, strict=True)
+            if not signature.verify(key, payload)
+        ]
+        if wrong:
+            raise DraftRefused(f"signatures are not over this message: {', '.join(wrong)}")
+        return VersionedTransaction.populate(message, signatures)
+
+    async def _own_signature(self, payload: bytes, terms: MessageTerms) -> bytes:
+        if terms.payer != self._payer.public:
+            raise DraftRefused("the draft names another payer")
+        return await self._payer.sign(payload)
+
+    async def _simulate(self, raw: bytes) -> None:
+        text = b64encode(raw).decode()
+        value = (await self._rpc.call("simulateTransaction", text, _SIMULATE))["value"]
+        error = value["err"]
+        if error is None or error == _ALREADY:
+            return
+        if _is_poor(error):
+            await self._refuse_empty_payer()
+        raise Unwanted(_reason(error))
+
+    async def _refuse_empty_payer(self) -> None:
+        rent, balance = await self._rpc.batch(
+            [
+                Call("getMinimumBalanceForRentExemption", (_ACCOUNT_BYTES,)),
+                Call("getBalance", (str(Pubkey(self._payer.public)), _CONFIRMED)),
+            ]
+        )
+        price = self._config.cu_price * self._config.cu_limit // 10**6
+        wanted = 3 * rent + 5_000 * (self._config.quorum + 1) + price
+        missing = max(wanted - balance["value"], 0)
+        if missing:
+            raise PayerEmpty(f"the payer is short of {missing} lamports")
+
+    async def _look(self, tx: str) -> tuple[int, int, int, dict[str, Any] | None]:
+        """Finalized height and slot, oldest block held, and the status as read after them."""
+        epoch, oldest = await self._rpc.batch(
+            [Call("getEpochInfo", ({"commitment": "finalized"},)), Call("getFirstAvailableBlock")]
+        )
+        statuses = await self._rpc.call("getSignatureStatuses", [tx], _WITH_HISTORY)
+        return epoch["blockHeight"], epoch["absoluteSlot"], oldest, statuses["value"][0]
+
+    @staticmethod
+    def _refuse_short_history(height: int, slot: int, oldest: int, last_valid: int) -> None:
+        """Absence proves nothing on a node that may have forgotten where it could have landed."""
+        blocks = height - (last_valid - BLOCKHASH_BLOCKS)
+        earliest = max(slot - blocks * _SLOTS_PER_BLOCK, 0)
+        if oldest > earliest:
+            raise Unavailable(f"the endpoint holds blocks from {oldest} on, {earliest} is needed")
+
+
+def _is_poor(error: Any) -> bool:
+    if isinstance(error, str):
+        return error in _POOR
+    if "InsufficientFundsForRent" in error:
+        return True
+    place, cause = error.get("InstructionError", (None, None))
+    return place in _CREATING and cause == {"Custom": _POOR_CODE}
+
+
+def _reason(error: Any) -> str:
+    """A transaction error in words, with the token program's own code explained."""
+    if isinstance(error, str) or "InstructionError" not in error:
+        return str(error)
+    place, cause = error["InstructionError"]
+    code = cause.get("Custom", -1) if isinstance(cause, dict) else -1
+    return f"instruction {place}: {_WORDS.get(code, cause)}"
