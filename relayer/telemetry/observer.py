@@ -46,7 +46,7 @@ class _Open:
     broadcast: bool = False
 
 
-class Observers:
+class Observer:
     """Logs and measures what all services of one process tell."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -24,7 +24,7 @@ from relayer.services.listener import ListenerObserver
 from relayer.services.monitor.monitor import MonitorObserver
 from relayer.services.relayer.observer import LaneObserver
 from relayer.telemetry.metrics import Extent, declare
-from relayer.telemetry.observers import Observers
+from relayer.telemetry.observer import Observer
 
 BNB, SOL, TRON = ChainId("eip155:56"), ChainId("solana:x"), ChainId("tron:0x2b6653dc")
 ROUTES = [
@@ -56,11 +56,11 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def observer(registry: CollectorRegistry) -> Observers:
-    return Observers(declare(registry, EXTENT, "1.2.3"))
+def observer(registry: CollectorRegistry) -> Observer:
+    return Observer(declare(registry, EXTENT, "1.2.3"))
 
 
-def test_the_observer_answers_every_service(observer: Observers) -> None:
+def test_the_observer_answers_every_service(observer: Observer) -> None:
     """It has the shape that each service asks for: types are checked, names are tried."""
     wanted: dict[type, object] = {}
     lane: LaneObserver = observer
@@ -82,7 +82,7 @@ def _value(registry: CollectorRegistry, name: str, **labels: str) -> float | Non
 
 
 def test_every_known_series_exists_from_the_start(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """Before anything happens each route, reason, scope and chain has its zero."""
     assert _value(registry, "relayer_transfers_total", **ROUTE_LABELS, outcome="refunded") == 0
@@ -91,7 +91,7 @@ def test_every_known_series_exists_from_the_start(
     assert _value(registry, "relayer_build_info", version="1.2.3") == 1
 
 
-def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observers) -> None:
+def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observer) -> None:
     """Each metric begins with relayer_, is explained, and carries no transfer's id."""
     families = list(registry.collect())
 
@@ -102,7 +102,7 @@ def test_names_follow_the_rules(registry: CollectorRegistry, observer: Observers
 
 
 def test_a_delivered_transfer_is_counted_timed_and_forgotten(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """From seen to delivered: open goes up and down, latency and outcome are measured once."""
     delivered = replace(SEEN, stage=Stage.DELIVERED, since=1_002.0)
@@ -129,7 +129,7 @@ def test_a_delivered_transfer_is_counted_timed_and_forgotten(
 
 
 def test_a_wait_shows_under_its_reason_while_it_lasts(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """A held transfer is counted under its newest reason only, and no more once it moves on."""
     held = replace(SEEN, stage=Stage.WAITING, reason=Reason.NO_LEASE)
@@ -145,7 +145,7 @@ def test_a_wait_shows_under_its_reason_while_it_lasts(
 
 
 def test_a_listener_moves_head_cursor_and_deposits(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """Height, chain time, cursor and the deposits of a route come from what was read."""
     observer.read(BNB, Head(height=9, time=1_234), 8, [DEPOSIT])
@@ -156,7 +156,7 @@ def test_a_listener_moves_head_cursor_and_deposits(
     assert _value(registry, "relayer_deposits_total", **ROUTE_LABELS) == 1
 
 
-def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Observers) -> None:
+def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Observer) -> None:
     """A halt of an asset is one active halt of scope asset."""
     gate = Gate(policy=GatePolicy(monitors=frozenset(), operators=frozenset()))
     scope = Scope(kind=ScopeKind.ASSET, name="TSLAx")
@@ -170,7 +170,7 @@ def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Ob
 
 
 def test_a_forged_verdict_cannot_grow_the_metrics(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """Only assets and chains that are served get a series, whatever a record claims."""
     forged = Verdict(
@@ -196,7 +196,7 @@ def test_a_forged_verdict_cannot_grow_the_metrics(
 
 
 def test_refused_records_and_calls_are_counted(
-    registry: CollectorRegistry, observer: Observers
+    registry: CollectorRegistry, observer: Observer
 ) -> None:
     """A refused record counts for its topic, a failed call for its chain and method."""
     topic = EXTENT.topics[0]
