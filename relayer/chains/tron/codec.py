@@ -109,21 +109,22 @@ def infos_from(answer: object, number: int) -> tuple[TxInfo, ...]:
     return infos
 
 
-def constant_result_from(answer: Mapping[str, Any]) -> ConstantResult:
-    """The outcome in an answer of ``triggerconstantcontract``.
-
-    ValueError with the node's word where it did not run the call (no contract there, timeout).
-    """
+def refusal_in(answer: Mapping[str, Any]) -> str | None:
+    """Why a node did not run a constant call; None if it ran, even if it reverted."""
     result = answer["result"]
-    if result.get("result") is not True:
-        msg = f"{result.get('code')}: {_text_of_hex(result.get('message', ''))}"
-        raise ValueError(msg)
+    if result.get("result") is True:
+        return None
+    return f"{result.get('code')}: {_text_of_hex(result.get('message', ''))}"
+
+
+def constant_result_from(answer: Mapping[str, Any]) -> ConstantResult:
+    """The outcome in an answer of ``triggerconstantcontract`` that has no refusal."""
     data = bytes.fromhex(answer["constant_result"][0])
     return ConstantResult(
         data=data,
         energy=int(answer.get("energy_used", 0)),
         logs=answer.get("logs", ()),
-        reverted=revert_text(data) if "message" in result else None,
+        reverted=revert_text(data) if "message" in answer["result"] else None,
     )
 
 

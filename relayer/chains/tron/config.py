@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relayer.chains.gateway.place import GatewayPlace
-from relayer.domain.address import ChainId
+from relayer.domain.address import Account, ChainId
+from relayer.domain.transfer import TokenPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,13 +15,18 @@ class TronConfig:
     """One Tron chain behind one endpoint, and the gateway on it.
 
     An endpoint is two URLs, because java-tron serves ``/wallet`` and ``/walletsolidity`` on two
-    ports; a provider that joins them gives the same URL twice. Native coin is in sun, energy in
-    energy units, times are in seconds.
+    ports; a provider that joins them gives the same URL twice. ``attesters`` are 20-byte
+    addresses. Native coin is in sun, energy in energy units, times are in seconds.
     """
 
+    chain: ChainId
     url: str
     solidity_url: str
-    place: GatewayPlace
+    gateway: Account
+    tokens: tuple[TokenPlace, ...]
+    peers: tuple[ChainId, ...]
+    attesters: tuple[bytes, ...]
+    quorum: int
     first_height: int = 1
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every call, for a provider's key; never shown."""
@@ -34,11 +40,17 @@ class TronConfig:
     energy_headroom_percent: int = 30
     fee_limit_cap: int = 3_000_000_000
     """The most that one transaction may burn for energy, in sun; the chain allows 15,000 TRX."""
-    item_energy: int = 600_000
-    """What the gateway keeps free for each item of a batch: its ``itemGas``."""
-    batch: int = 8
+    batch: int = 4
+    """The most acts in one transaction: a witness gives it 80 ms, and time lost burns the limit."""
 
     @property
-    def chain(self) -> ChainId:
-        """The chain's CAIP-2 name."""
-        return self.place.chain
+    def place(self) -> GatewayPlace:
+        """The gateway as the shared code knows it."""
+        return GatewayPlace(
+            chain=self.chain,
+            gateway=self.gateway,
+            tokens=self.tokens,
+            peers=self.peers,
+            attesters=self.attesters,
+            quorum=self.quorum,
+        )

@@ -19,7 +19,7 @@ class TronGatewayState:
 
     def __init__(self, config: TronConfig, rpc: TronRpc) -> None:
         """Read the gateway that ``config`` names through ``rpc``."""
-        self._gateway = tron_address(config.place.gateway)
+        self._gateway = tron_address(config.gateway)
         self._rpc = rpc
         self._now: GatewayNow | None = None
         self._read_at = 0.0

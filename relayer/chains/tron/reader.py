@@ -24,7 +24,8 @@ class TronReader:
         """Read the gateway that ``config`` names through ``rpc``."""
         self._config = config
         self._rpc = rpc
-        self._gateway = tron_address(config.place.gateway)
+        self._place = config.place
+        self._gateway = tron_address(config.gateway)
         self._known_final = 0
 
     @property
@@ -71,8 +72,8 @@ class TronReader:
 
     async def snapshots(self) -> Sequence[SupplySnapshot]:
         """The books of all tokens at the one solid height that the gateway names."""
-        place = self._config.place
-        return read_snapshots(place, await self._call(snapshot_call(place.tokens)))
+        answer = await self._call(snapshot_call(self._place.tokens))
+        return read_snapshots(self._place, answer)
 
     async def wakeups(self) -> AsyncIterator[None]:
         """A tick for every new solid block, and when the view does not answer.
@@ -120,11 +121,11 @@ class TronReader:
     def _facts(self, info: TxInfo) -> list[ChainFact]:
         if not info.succeeded:
             return []
-        facts = (fact_of(self._config.place, log) for log in self._logs(info))
+        facts = (fact_of(self._place, log) for log in self._logs(info))
         return [fact for fact in facts if fact is not None]
 
     def _logs(self, info: TxInfo) -> list[GatewayLog]:
-        return gateway_logs(info, self._config.place.address)
+        return gateway_logs(info, self._place.address)
 
     async def _call(self, data: bytes) -> bytes:
         answer = await self._rpc.solid_call(self._gateway, data)

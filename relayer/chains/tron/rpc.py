@@ -23,6 +23,7 @@ from relayer.chains.tron.codec import (
     block_from,
     constant_result_from,
     infos_from,
+    refusal_in,
     tx_info_from,
 )
 from relayer.domain.errors import HistoryPruned, Unavailable
@@ -37,8 +38,12 @@ _FULL = "wallet"
 _SOLID = "walletsolidity"
 
 
-def unobserved(_method: str, _seconds: float, _answered: bool) -> None:  # noqa: FBT001 - see Observe
-    """Watch nothing."""
+class CallRefused(Unavailable):
+    """The node did not run a constant call, for instance because no contract is there."""
+
+
+class CallTimedOut(CallRefused):
+    """A constant call used more processor time than the chain allows a transaction."""
 
 
 class TronRpc:
@@ -51,15 +56,16 @@ class TronRpc:
         *,
         timeout_seconds: float = 10.0,
         headers: Mapping[str, str] | None = None,
-        observe: Observe = unobserved,
+        observe: Observe | None = None,
     ) -> None:
+        """Remember the endpoint; the session opens with the first call."""
         self._urls = {
             _FULL: url.rstrip("/"),
             _SOLID: solidity_url.rstrip("/"),
         }
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._headers = dict(headers or {})
-        self._observe = observe
+        self._observe = observe or _unobserved
         self._session: aiohttp.ClientSession | None = None
 
     async def head(self) -> Block:
@@ -69,6 +75,10 @@ class TronRpc:
     async def solid_head(self) -> Block:
         """The newest block of the solid view: it cannot be undone."""
         return self._known(await self._ask(_SOLID, "getblock", {"detail": False}))
+
+    async def genesis(self) -> Block:
+        """Block 0: the last 4 bytes of its id are the chain's name in CAIP-2."""
+        return self._known(await self._ask(_FULL, "getblock", {"id_or_num": "0"}))
 
     async def solid_block_infos(self, number: int) -> tuple[TxInfo, ...]:
         """Outcome of every transaction of a solid block, in block order.
@@ -153,7 +163,11 @@ class TronRpc:
             params["call_value"] = sun
         answer = await self._ask(view, "triggerconstantcontract", params)
         with _sense("triggerconstantcontract"):
-            return constant_result_from(answer)
+            refusal = refusal_in(answer)
+            if refusal is None:
+                return constant_result_from(answer)
+        kind = CallTimedOut if "OutOfTime" in refusal else CallRefused
+        raise kind(f"triggerconstantcontract: {refusal}")
 
     async def _check_empty(self, number: int) -> None:
         answer = await self._ask(_SOLID, "getblock", {"id_or_num": str(number)})
@@ -220,3 +234,7 @@ def _decoded(method: str, body: bytes) -> Any:
         msg = f"{method}: {str(answer['Error'])[:200]}"
         raise Unavailable(msg)
     return answer
+
+
+def _unobserved(_method: str, _seconds: float, _answered: bool) -> None:  # noqa: FBT001 - see Observe
+    """Watch nothing."""

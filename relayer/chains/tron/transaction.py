@@ -20,6 +20,7 @@ from relayer.ports.signer import Signer
 
 _URL: Final = "type.googleapis.com/protocol."
 _CREATE: Final = "CreateSmartContract"
+_TRANSFER: Final = "TransferContract"
 _TRIGGER: Final = "TriggerSmartContract"
 _RESULT_BYTES: Final = 64
 """Bandwidth that the chain charges for the outcome which it appends to a transaction."""
@@ -56,6 +57,14 @@ async def seal_call(
         owner_address=owner, contract_address=contract, call_value=sun, data=data
     )
     return await _seal(signer, _TRIGGER, call.SerializeToString(), frame)
+
+
+async def seal_gift(signer: Signer, to: bytes, sun: int, frame: Frame) -> Sealed:
+    """A signed transfer of sun to an account (21 bytes), which begins to exist with it."""
+    gift = tron_pb2.TransferContract(
+        owner_address=tron_address(signer.public), to_address=to, amount=sun
+    )
+    return await _seal(signer, _TRANSFER, gift.SerializeToString(), frame)
 
 
 async def seal_create(

@@ -8,11 +8,13 @@ from typing import Any
 
 from relayer.chains.gateway.acts import calldata
 from relayer.chains.gateway.events import GatewayLog, skipped_of
+from relayer.chains.gateway.reads import ITEM_GAS_CALL
+from relayer.chains.gateway.words import number_at
 from relayer.chains.tron.codec import TxInfo, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.frames import Frames
 from relayer.chains.tron.reader import gateway_logs
-from relayer.chains.tron.rpc import TronRpc
+from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
 from relayer.domain.draft import Act, Landing, LandingKind, Submission
@@ -24,6 +26,9 @@ _TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
 _SAYS_NOTHING = {"TRANSACTION_EXPIRATION_ERROR"}
 """A mined transaction gets this answer too: only the landing tells."""
 _HOPELESS = {"SIGERROR", "CONTRACT_VALIDATE_ERROR", "TOO_BIG_TRANSACTION_ERROR"}
+_OUT_OF_TIME = "OUT_OF_TIME"
+_GROW_AFTER = 20
+"""Landed transactions until a larger batch is tried again: each try may burn a fee limit."""
 _POOR = {"BANDWITH_ERROR"}
 _ITEM_OVERHEAD = 30_000
 """Energy that the gateway wants beside an item's own share, as in its ``GasTooLow`` rule."""
@@ -45,9 +50,13 @@ class TronWriter:
         self._rpc = rpc
         self._payer = payer
         self._now = now
-        self._gateway = tron_address(config.place.gateway)
+        self._place = config.place
+        self._gateway = tron_address(config.gateway)
         self._owner = tron_address(payer.public)
         self._frames = Frames(rpc, config.expiration_seconds, now)
+        self._batch = config.batch
+        self._in_time = 0
+        self._item = 0
 
     @property
     def chain(self) -> ChainId:
@@ -61,8 +70,11 @@ class TronWriter:
 
     @property
     def batch(self) -> int:
-        """How many acts one transaction can carry within the chain's time for one."""
-        return self._config.batch
+        """How many acts one transaction can carry within the chain's time for one.
+
+        Halves when a batch took too long, and grows by one with every so many that landed.
+        """
+        return self._batch
 
     @property
     def ordered(self) -> bool:
@@ -75,7 +87,7 @@ class TronWriter:
         Unwanted if the simulation reverts or skips every item, PayerEmpty with the missing sun,
         Unavailable if the energy costs more than the configured cap.
         """
-        data = calldata(self._config.place, acts)
+        data = calldata(self._place, acts)
         energy = await self._simulate(acts, data)
         fee_limit, energy_limit = await self._fee_limit(energy)
         frame = await self._frames.frame(fee_limit)
@@ -122,13 +134,21 @@ class TronWriter:
 
     def _landed(self, info: TxInfo) -> Landing:
         kind = LandingKind.LANDED if info.succeeded else LandingKind.FAILED
-        logs = gateway_logs(info, self._config.place.address) if info.succeeded else []
+        if info.outcome.startswith(_OUT_OF_TIME):
+            self._shrink(self._batch)
+        elif info.succeeded:
+            self._grow()
+        logs = gateway_logs(info, self._place.address) if info.succeeded else []
         skipped = dict(filter(None, map(skipped_of, logs)))
         detail = "" if info.succeeded else info.outcome
         return Landing(kind=kind, height=info.height, skipped=skipped, detail=detail)
 
     async def _simulate(self, acts: Sequence[Act], data: bytes) -> int:
-        answer = await self._rpc.call(self._gateway, data, owner=self._owner)
+        try:
+            answer = await self._rpc.call(self._gateway, data, owner=self._owner)
+        except CallTimedOut:
+            self._shrink(len(acts))
+            raise
         if answer.reverted is not None:
             raise Unwanted(answer.reverted)
         skipped = self._skips(answer.logs)
@@ -137,15 +157,23 @@ class TronWriter:
             raise Unwanted("; ".join(words))
         return answer.energy
 
+    def _shrink(self, tried: int) -> None:
+        self._batch, self._in_time = max(min(self._batch, tried) // 2, 1), 0
+
+    def _grow(self) -> None:
+        self._in_time += 1
+        if self._in_time % _GROW_AFTER == 0:
+            self._batch = min(self._batch + 1, self._config.batch)
+
     def _skips(self, logs: Sequence[Mapping[str, Any]]) -> Mapping[TransferId, str]:
         found = (
             GatewayLog(topics=topics, data=data, tx="", index=at, height=0, time=0)
-            for at, topics, data in logs_at(logs, self._config.place.address)
+            for at, topics, data in logs_at(logs, self._place.address)
         )
         return dict(filter(None, map(skipped_of, found)))
 
     async def _fee_limit(self, energy: int) -> tuple[int, int]:
-        item = self._config.item_energy
+        item = await self._item_energy()
         least = energy + item + item // 63 + _ITEM_OVERHEAD
         wanted = least + energy * self._config.energy_headroom_percent // 100
         price, _ = await self._frames.prices()
@@ -154,6 +182,13 @@ class TronWriter:
             raise Unavailable(f"the call may burn {least * price} sun, above the cap of {cap}")
         fee_limit = min(wanted * price, self._config.fee_limit_cap)
         return fee_limit, fee_limit // price if price else wanted
+
+    async def _item_energy(self) -> int:
+        """What the gateway must have left before each item, so that none is starved."""
+        if not self._item:
+            answer = await self._rpc.call(self._gateway, ITEM_GAS_CALL)
+            self._item = number_at(answer.data, 0)
+        return self._item
 
     async def _require_funds(self, energy_limit: int, size: int) -> None:
         price, byte_price = await self._frames.prices()
