@@ -1,0 +1,1 @@
+"""BNB Smart Chain and every other EVM chain: reader, drafter, writer, depositor, set-up."""

@@ -1,0 +1,57 @@
+"""What the EVM adapter must be told. Values only; the settings class fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from relayer.chains.gateway.place import GatewayPlace
+from relayer.domain.address import Account, ChainId
+from relayer.domain.transfer import TokenPlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvmConfig:
+    """One EVM chain behind one endpoint.
+
+    ``attesters`` are 20-byte addresses. Amounts of native coin are wei, gas is gas units, times
+    are seconds, ranges are blocks.
+    """
+
+    chain: ChainId
+    url: str
+    gateway: Account
+    tokens: tuple[TokenPlace, ...]
+    peers: tuple[ChainId, ...]
+    attesters: tuple[bytes, ...]
+    quorum: int
+    first_height: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every call, for a provider's key; never shown."""
+    timeout_seconds: float = 10.0
+    poll_seconds: float = 0.5
+    """About a block interval: how often a new final block may be there."""
+    range_blocks: int = 2_000
+    """The widest range asked for at once; narrowed where the endpoint refuses it."""
+    state_seconds: float = 1.0
+    """How long epoch and chain time may be remembered between drafts."""
+    fee_percent: int = 125
+    """What is offered, in percent of the node's ``eth_gasPrice``."""
+    gas_price_cap: int = 200_000_000_000
+    """The most that is offered for one unit of gas, in wei."""
+    gas_cap: int = 16_777_216
+    """The most gas one transaction may carry (BEP-652)."""
+    batch: int = 20
+    """Acts in one transaction; each may need a little more than the gateway's ``itemGas``."""
+
+    @property
+    def place(self) -> GatewayPlace:
+        """The gateway as the shared code knows it."""
+        return GatewayPlace(
+            chain=self.chain,
+            gateway=self.gateway,
+            tokens=self.tokens,
+            peers=self.peers,
+            attesters=self.attesters,
+            quorum=self.quorum,
+        )

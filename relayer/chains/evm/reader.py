@@ -1,0 +1,240 @@
+"""Final facts of an EVM chain. Final is what the node's ``finalized`` tag says, never a count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+from relayer.chains.evm.codec import (
+    Header,
+    MinedTx,
+    RawLog,
+    gateway_log,
+    hex_of,
+    in_form,
+    is_hash,
+    is_pruned,
+    is_too_wide,
+    read_data,
+    read_header,
+    read_log,
+    read_receipt,
+)
+from relayer.chains.evm.config import EvmConfig
+from relayer.chains.evm.ranges import RangePlan
+from relayer.chains.evm.rpc import EvmRpc, NodeRefused, good
+from relayer.chains.gateway.events import FACT_TOPICS, fact_of
+from relayer.chains.gateway.reads import (
+    read_receipts,
+    read_snapshots,
+    receipts_call,
+    snapshot_call,
+)
+from relayer.domain.address import ChainId
+from relayer.domain.errors import HistoryPruned, Unavailable
+from relayer.domain.supply import SupplySnapshot
+from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
+from relayer.ports.chain import Head
+
+FINALIZED: Final = "finalized"
+_IDS_PER_CALL = 500
+
+
+class EvmReader:
+    """ChainReader over one endpoint."""
+
+    def __init__(self, config: EvmConfig, rpc: EvmRpc) -> None:
+        """Read the gateway of ``config`` through ``rpc``."""
+        self._config = config
+        self._place = config.place
+        self._rpc = rpc
+        self._width = config.range_blocks
+        self._head: Head | None = None
+        self._filter = {
+            "address": hex_of(self._place.address),
+            "topics": [[hex_of(topic) for topic in FACT_TOPICS]],
+        }
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain that is read."""
+        return self._config.chain
+
+    @property
+    def first_height(self) -> int:
+        """The height before which the gateway did not exist."""
+        return self._config.first_height
+
+    async def final_head(self) -> Head:
+        """The newest block that the node has called final.
+
+        A lower answer than before comes from a backend that lags: what was final stays final.
+        """
+        return self._note(await self._rpc.call("eth_getBlockByNumber", [FINALIZED, False]))
+
+    async def history(self, first: int, last: int) -> Sequence[ChainFact]:
+        """Deposits, deliveries, voids and refunds in [first, last] in chain order.
+
+        Unavailable beyond the final head, for logs that contradict the headers, and for an
+        endpoint that lags; HistoryPruned where it no longer holds the blocks.
+        """
+        await self._require_final(last)
+        plan = RangePlan(first, last, self._width, self._config.range_blocks)
+        facts: list[ChainFact] = []
+        while (piece := plan.piece) is not None:
+            try:
+                facts += await self._facts(*piece)
+            except NodeRefused as fault:
+                if not is_too_wide(fault):
+                    raise
+                plan.refused()
+            else:
+                plan.took()
+            self._width = plan.width
+        return facts
+
+    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+        """The deposit in the log that ``location`` names, if its transaction is final.
+
+        Empty for an unknown or failed transaction and for any other log. Unavailable while the
+        transaction is not final yet, or stands in another block than the canonical one.
+        """
+        if location.inner != -1 or not is_hash(location.tx):
+            return ()
+        asked = await self._rpc.batch(
+            [
+                ("eth_getTransactionReceipt", [location.tx]),
+                ("eth_getBlockByNumber", [FINALIZED, False]),
+            ]
+        )
+        head = self._note(good(asked[1]))
+        receipt = good(asked[0])
+        if receipt is None:
+            await self._require_held(self._config.first_height)
+            return ()
+        mined = read_receipt(receipt)
+        if mined.tx != location.tx:
+            raise Unavailable(f"the node answered {mined.tx} when asked for {location.tx}")
+        if mined.height > head.height:
+            raise Unavailable(f"{mined.tx} is not final yet: block {mined.height}")
+        return await self._deposits(mined, location)
+
+    async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:
+        """The final receipts of those ids that have one, read in one call per 500 ids."""
+        found: dict[TransferId, Receipt] = {}
+        for start in range(0, len(ids), _IDS_PER_CALL):
+            some = ids[start : start + _IDS_PER_CALL]
+            found |= read_receipts(some, await self._ask(receipts_call(some)))
+        return found
+
+    async def snapshots(self) -> Sequence[SupplySnapshot]:
+        """One snapshot per token, all of the one final block that the gateway names."""
+        tokens = self._place.tokens
+        return read_snapshots(self._place, await self._ask(snapshot_call(tokens)))
+
+    async def wakeups(self) -> AsyncIterator[None]:
+        """A tick every ``poll_seconds``; never ends."""
+        while True:
+            await asyncio.sleep(self._config.poll_seconds)
+            yield
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._rpc.close()
+
+    async def _ask(self, calldata: bytes) -> bytes:
+        call = {"to": hex_of(self._place.address), "data": hex_of(calldata)}
+        return read_data(await self._rpc.call("eth_call", [call, FINALIZED]), "call result")
+
+    def _note(self, answer: Mapping[str, Any] | None) -> Head:
+        if answer is None:
+            raise Unavailable("the node knows no finalized block")
+        header = read_header(answer)
+        if self._head is None or header.height > self._head.height:
+            self._head = Head(height=header.height, time=header.time)
+        return self._head
+
+    async def _require_final(self, height: int) -> None:
+        if self._head is None or height > self._head.height:
+            head = await self.final_head()
+            if height > head.height:
+                raise Unavailable(f"block {height} is not final: the final head is {head.height}")
+
+    async def _facts(self, first: int, last: int) -> list[ChainFact]:
+        logs = await self._logs(first, last)
+        headers = await self._headers(sorted({log.height for log in logs}))
+        found = []
+        for log in logs:
+            header = headers[log.height]
+            if log.block_hash != header.hash:
+                raise Unavailable(f"log {log.index} of block {log.height} is of another block")
+            found.append(fact_of(self._place, gateway_log(log, header.time)))
+        return [fact for fact in found if fact is not None]
+
+    async def _logs(self, first: int, last: int) -> list[RawLog]:
+        """The gateway's logs of a final range.
+
+        The headers at both ends travel in the same request: a backend that lags, or that no
+        longer holds the blocks, answers an empty list of logs as if nothing had happened.
+        """
+        wanted = {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}
+        ends = [("eth_getBlockByNumber", [hex(end), False]) for end in (first, last)]
+        answers = await self._rpc.batch([("eth_getLogs", [wanted]), *ends])
+        if isinstance(answers[0], NodeRefused) and is_pruned(answers[0]):
+            raise HistoryPruned(str(answers[0])) from answers[0]
+        raw, start, end = map(good, answers)
+        if end is None:
+            raise Unavailable(f"the endpoint does not have block {last} yet")
+        if start is None:
+            raise HistoryPruned(f"the endpoint no longer has block {first}")
+        with in_form("list of logs"):
+            logs = [read_log(log) for log in raw]
+        return self._in_order(logs, first, last)
+
+    def _in_order(self, logs: list[RawLog], first: int, last: int) -> list[RawLog]:
+        ordered = sorted(logs, key=_place_in_chain)
+        if len({_place_in_chain(log) for log in ordered}) != len(ordered):
+            raise Unavailable(f"the node gave a log twice in [{first}, {last}]")
+        for log in ordered:
+            if log.address != self._place.address or not first <= log.height <= last:
+                raise Unavailable(f"the node gave a log that was not asked for: {log.tx}")
+        return ordered
+
+    async def _headers(self, heights: Sequence[int]) -> dict[int, Header]:
+        calls = [("eth_getBlockByNumber", [hex(height), False]) for height in heights]
+        answers = await self._rpc.batch(calls)
+        headers = {
+            height: _known(good(one), height) for height, one in zip(heights, answers, strict=True)
+        }
+        if any(header.height != height for height, header in headers.items()):
+            raise Unavailable("the node answered with another block than asked for")
+        return headers
+
+    async def _deposits(self, mined: MinedTx, location: Location) -> Sequence[Deposit]:
+        header = (await self._headers([mined.height]))[mined.height]
+        if header.hash != mined.block_hash:
+            raise Unavailable(f"{mined.tx} stands in a block that is not canonical")
+        if not mined.succeeded:
+            return ()
+        facts = [
+            fact_of(self._place, gateway_log(log, header.time))
+            for log in mined.logs
+            if log.address == self._place.address and log.index == location.index
+        ]
+        return tuple(fact for fact in facts if isinstance(fact, Deposit))
+
+    async def _require_held(self, height: int) -> None:
+        answer = await self._rpc.call("eth_getBlockByNumber", [hex(height), False])
+        if answer is None:
+            raise HistoryPruned(f"the endpoint no longer has block {height}")
+
+
+def _place_in_chain(log: RawLog) -> tuple[int, int]:
+    return log.height, log.index
+
+
+def _known(answer: Mapping[str, Any] | None, height: int) -> Header:
+    if answer is None:
+        raise Unavailable(f"the endpoint does not have block {height}")
+    return read_header(answer)
