@@ -9,14 +9,14 @@ from dataclasses import dataclass
 class SolanaDevnetConfig:
     """How the imitated node behaves; times in seconds, lags in blocks.
 
-    The WebSocket listens on `port + 1`, as on the real node. `skip_every` leaves every n-th slot
-    without a block (0: none), so that nobody mistakes a slot for a block height. `block_transactions` bounds a block, and with it
-    how long the event loop waits for one. `genesis` fixes
-    the genesis hash; without it every devnet is a chain of its own.
+    The WebSocket listens on `port + 1`, as on the real node; port 0 takes any free pair.
+    `skip_every` leaves every n-th slot without a block (0: none), so that nobody mistakes a slot
+    for a block height. `block_transactions` bounds a block, and with it how long the event loop
+    waits for one. `genesis` fixes the genesis hash; without it every devnet is a chain of its own.
     """
 
     host: str = "127.0.0.1"
-    port: int
+    port: int = 0
     slot_seconds: float = 0.05
     confirmed_lag_slots: int = 1
     finalized_lag_slots: int = 4

@@ -50,13 +50,15 @@ class Phantom:
 class Node:
     """State, history and clock of one imitated validator; all of it synchronous."""
 
-    def __init__(self, config: SolanaDevnetConfig) -> None:
-        """Create genesis: an empty chain and a funded faucet."""
+    def __init__(self, config: SolanaDevnetConfig, clock: Callable[[], float] = time.time) -> None:
+        """Create genesis: an empty chain and a funded faucet; `clock` gives Unix seconds."""
         self.config = config
+        self._clock = clock
+        self.port = config.port
         self.faults = Faults()
         self.identity = Keypair()
         self.vote_account = Keypair().pubkey()
-        self.chain = Chain(config, int(time.time()))
+        self.chain = Chain(config, int(clock()))
         self.bank = Bank(self.chain)
         self.ledger = Ledger(config.kept_transactions)
         self.on_block: list[Callable[[Block, list[Landed]], None]] = []
@@ -85,9 +87,9 @@ class Node:
         self.submit(envelope)
         return envelope.signature
 
-    def produce(self, now: int | None = None) -> Block:
+    def produce(self) -> Block:
         """Make the next block out of what is pending, and tell the subscribers."""
-        block = self.chain.advance(int(time.time()) if now is None else now)
+        block = self.chain.advance(int(self._clock()))
         room = self.config.block_transactions
         pending, self._pending = self._pending[:room], self._pending[room:]
         landed: list[Landed] = []

@@ -62,7 +62,7 @@ def _epoch_schedule(_node: Node, _params: Params) -> Any:
 
 
 def _cluster_nodes(node: Node, _params: Params) -> Any:
-    host, port = node.config.host, node.config.port
+    host, port = node.config.host, node.port
     return [
         {
             "clientId": "Agave",
