@@ -21,47 +21,57 @@ GLIBC = (2, 35)
 
 
 def anvil_platform() -> str:
-    """Name the platform as Foundry's npm packages do, such as `linux-amd64`; empty if unknown."""
-    system, machine = SYSTEMS.get(platform.system()), MACHINES.get(platform.machine().lower())
-    return f"{system}-{machine}" if system and machine else ""
+    """Name this platform as Foundry's npm packages do, such as `linux-amd64`; empty if unknown."""
+    return _named(platform.system(), platform.machine())
+
+
+def _named(system: str, machine: str) -> str:
+    names = SYSTEMS.get(system), MACHINES.get(machine.lower())
+    return f"{names[0]}-{names[1]}" if all(names) else ""
 
 
 def missing(root: Path) -> str:
     """Say in one line what cannot be brought, or return an empty string."""
-    for check in (_python, _platform, _libc, _modules):
-        if problem := check():
-            return problem
-    return _writable(root)
-
-
-def _python() -> str:
-    if sys.version_info >= PYTHON:
-        return ""
-    return f"Python 3.11 or newer is needed, {platform.python_version()} was found"
-
-
-def _platform() -> str:
-    if anvil_platform() not in {"", "darwin-amd64"}:
-        return ""
     return (
-        "there are builds of all that is needed for Linux on x86-64 and arm64 and macOS on arm64 "
-        f"only, this is {platform.system()} on {platform.machine()}"
+        python_problem(sys.version_info[:2])
+        or platform_problem(platform.system(), platform.machine())
+        or (library_problem(_library()) if platform.system() == "Linux" else "")
+        or _modules()
+        or _writable(root)
     )
 
 
-def _libc() -> str:
-    if platform.system() != "Linux":
+def python_problem(version: tuple[int, int]) -> str:
+    """Say why a Python of this version will not do, if it will not."""
+    if version >= PYTHON:
         return ""
-    try:
-        found = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (OSError, ValueError):
-        found = ""
+    return f"Python 3.11 or newer is needed, {version[0]}.{version[1]} was found"
+
+
+def platform_problem(system: str, machine: str) -> str:
+    """Say why there are no builds for a platform, if there are none."""
+    if _named(system, machine) not in {"", "darwin-amd64"}:
+        return ""
+    return (
+        "there are builds of all that is needed for Linux on x86-64 and arm64 and macOS on arm64 "
+        f"only, this is {system} on {machine}"
+    )
+
+
+def library_problem(found: str) -> str:
+    """Say why a C library, named as `glibc 2.35`, will not do, if it will not."""
     version = re.fullmatch(r"glibc (\d+)\.(\d+).*", found)
-    if not version:
-        return "Anvil's Linux build needs glibc 2.35 or newer, this system has another C library"
-    if (int(version[1]), int(version[2])) < GLIBC:
-        return f"Anvil's Linux build needs glibc 2.35 or newer, this system has {found}"
-    return ""
+    if version and (int(version[1]), int(version[2])) >= GLIBC:
+        return ""
+    return f"Anvil's Linux build needs glibc 2.35 or newer, this system has {found}"
+
+
+def _library() -> str:
+    unknown = "another C library"
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or unknown
+    except (OSError, ValueError):
+        return unknown
 
 
 def _modules() -> str:

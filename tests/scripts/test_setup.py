@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,25 +69,35 @@ def test_this_machine_passes() -> None:
 @pytest.mark.parametrize(
     ("system", "machine"), [("Linux", "riscv64"), ("Windows", "AMD64"), ("Darwin", "x86_64")]
 )
-def test_a_platform_without_builds_is_named(
-    monkeypatch: pytest.MonkeyPatch, system: str, machine: str
-) -> None:
+def test_a_platform_without_builds_is_named(system: str, machine: str) -> None:
     """A platform that some tool has no build for is refused by its name, in one line."""
-    monkeypatch.setattr(platform, "system", lambda: system)
-    monkeypatch.setattr(platform, "machine", lambda: machine)
-
-    said = preflight.missing(ROOT)
+    said = preflight.platform_problem(system, machine)
 
     assert f"{system} on {machine}" in said
     assert "\n" not in said
 
 
-def test_another_c_library_is_refused_before_anything_is_downloaded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Anvil's Linux builds need glibc: musl and old versions are refused."""
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(os, "confstr", lambda _name: "glibc 2.31")
+@pytest.mark.parametrize(
+    ("system", "machine"), [("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")]
+)
+def test_a_platform_with_builds_passes(system: str, machine: str) -> None:
+    """Linux on both architectures and macOS on arm64 are served."""
+    assert preflight.platform_problem(system, machine) == ""
 
-    assert "glibc 2.35 or newer" in preflight.missing(ROOT)
+
+@pytest.mark.parametrize("library", ["glibc 2.31", "another C library"])
+def test_another_c_library_is_refused(library: str) -> None:
+    """Anvil's Linux builds need glibc: musl and old versions are refused by name."""
+    assert library in preflight.library_problem(library)
+
+
+@pytest.mark.parametrize("library", ["glibc 2.35", "glibc 2.41-12", "glibc 3.0"])
+def test_a_new_c_library_passes(library: str) -> None:
+    """The version that Anvil was built against and later ones are enough."""
+    assert preflight.library_problem(library) == ""
+
+
+def test_an_old_version_of_python_is_named() -> None:
+    """The line says what was found."""
+    assert preflight.python_problem((3, 10)).endswith("3.10 was found")
+    assert preflight.python_problem((3, 11)) == ""
