@@ -19,7 +19,7 @@ from relayer.chains.solana.programs import CLOCK
 from relayer.chains.solana.rpc import Call, SolanaRpc
 from relayer.chains.solana.signatures import SignatureIndex
 from relayer.chains.solana.supply import SupplyReader
-from relayer.chains.solana.transaction import read_transaction
+from relayer.chains.solana.transaction import is_signature, read_transaction
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -85,6 +85,8 @@ class SolanaReader:
 
     async def deposit_at(self, location: Location) -> Sequence[Deposit]:
         """The final deposits at a location: none or one."""
+        if not is_signature(location.tx):
+            return []
         facts = self._facts.get(location.tx)
         if facts is None:
             answer, oldest = await self._rpc.batch(

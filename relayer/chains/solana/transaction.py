@@ -45,6 +45,14 @@ class Executed:
     owners_after: Mapping[bytes, bytes]
 
 
+def is_signature(text: str) -> bool:
+    """Whether a text is a signature in base58, which is how a transaction is named."""
+    try:
+        return len(base58.b58decode(text)) == 64
+    except ValueError:
+        return False
+
+
 def read_transaction(signature: str, answer: Mapping[str, Any]) -> Executed | None:
     """What getTransaction (base64) says of a signature; None if the transaction failed.
 

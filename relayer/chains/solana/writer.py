@@ -22,7 +22,7 @@ from relayer.chains.solana.acts import payload_of
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc
 from relayer.chains.solana.terms import BLOCKHASH_BLOCKS, MessageTerms, read_terms
-from relayer.domain.address import ChainId
+from relayer.domain.address import Account, ChainId
 from relayer.domain.draft import (
     Act,
     Landing,
@@ -30,7 +30,7 @@ from relayer.domain.draft import (
     Submission,
     payload_digest,
 )
-from relayer.domain.errors import DraftRefused, PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
 from relayer.ports.signer import Signer
 
 _CONFIRMED: Final = {"commitment": "confirmed"}
@@ -60,6 +60,7 @@ class SolanaWriter:
     """Submits acts; solely the payer's key is used, for fees and rent."""
 
     batch = 1
+    ordered = False
 
     def __init__(
         self,
@@ -79,15 +80,35 @@ class SolanaWriter:
         """The cluster that is written."""
         return self._config.chain
 
+    @property
+    def payer(self) -> Account:
+        """The key that pays fees and rent."""
+        return Account(self._payer.public)
+
+    @property
+    def batch(self) -> int:
+        """One: an act with its quorum's signatures fills most of a transaction."""
+        return 1
+
+    @property
+    def ordered(self) -> bool:
+        """False: blockhashes expire, nonces do not exist."""
+        return False
+
+    @property
+    def payer(self) -> Account:
+        """The key that pays fees and rent."""
+        return Account(self._payer.public)
+
     async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:  # noqa: ARG002
         """The transaction of one act, signed and simulated; ``nonce`` means nothing here."""
         if len(acts) != 1:
-            raise DraftRefused("a Solana transaction carries one act")
+            raise Unwanted("a Solana transaction carries one act")
         act = acts[0]
         terms = read_terms(act.draft.terms)
         payload = payload_of(self._config, act.draft.kind, act.deposit, terms)
         if payload_digest(payload) != act.draft.digest:
-            raise DraftRefused("the draft's digest is not that of its message")
+            raise Unwanted("the draft's digest is not that of its message")
         raw = bytes(await self._sign(payload, act, terms))
         await self._simulate(raw)
         return Submission(
@@ -141,7 +162,7 @@ class SolanaWriter:
         keys = message.account_keys[: message.header.num_required_signatures]
         missing = [str(key) for key in keys if bytes(key) not in given]
         if missing:
-            raise DraftRefused(f"signatures are missing: {', '.join(missing)}")
+            raise Unwanted(f"signatures are missing: {', '.join(missing)}")
         signatures = [Signature(given[bytes(key)]) for key in keys]
         wrong = [
             str(key)
@@ -149,19 +170,19 @@ class SolanaWriter:
             if not signature.verify(key, payload)
         ]
         if wrong:
-            raise DraftRefused(f"signatures are not over this message: {', '.join(wrong)}")
+            raise Unwanted(f"signatures are not over this message: {', '.join(wrong)}")
         return VersionedTransaction.populate(message, signatures)
 
     async def _own_signature(self, payload: bytes, terms: MessageTerms) -> bytes:
         if terms.payer != self._payer.public:
-            raise DraftRefused("the draft names another payer")
+            raise Unwanted("the draft names another payer")
         return await self._payer.sign(payload)
 
     async def _simulate(self, raw: bytes) -> None:
         text = b64encode(raw).decode()
         value = (await self._rpc.call("simulateTransaction", text, _SIMULATE))["value"]
         error = value["err"]
-        if error is None or error == _ALREADY:
+        if error is None:
             return
         if _is_poor(error):
             await self._refuse_empty_payer()
