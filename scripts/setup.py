@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -57,7 +58,7 @@ def main() -> None:
 def _environment() -> Iterator[str]:
     """Create .venv as requirements.lock has it, with the project installed in place."""
     stamp = VENV / ".stamp"
-    inputs = _digest(ROOT / "requirements.lock", ROOT / "pyproject.toml", *_own_files())
+    inputs = _digest(ROOT / "requirements.lock", _project())
     if _is_current(stamp, inputs) and _works(PYTHON, "-c", "import relayer"):
         return
     _say("bringing the Python environment (.venv)")
@@ -103,7 +104,7 @@ def _node_tools() -> Iterator[str]:
     modules = CONTRACTS / "node_modules"
     stamp = modules / ".stamp"
     locks = (CONTRACTS / "package.json", CONTRACTS / "package-lock.json")
-    inputs = _digest(*locks, *_own_files(), preflight.anvil_platform())
+    inputs = _digest(*locks, preflight.anvil_platform())
     node = _node_folder()
     if _is_current(stamp, inputs) and node is not None:
         return
@@ -217,8 +218,10 @@ def _works(program: Path, *arguments: str) -> bool:
     return done.returncode == 0
 
 
-def _own_files() -> tuple[Path, ...]:
-    return (Path(__file__), Path(__file__).with_name("preflight.py"))
+def _project() -> str:
+    """Return what of pyproject.toml decides how the project is installed."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return json.dumps([content["project"], content["build-system"]], sort_keys=True)
 
 
 def _digest(*parts: Path | str) -> str:
