@@ -157,14 +157,15 @@ class Anvil:
         with tempfile.TemporaryDirectory(prefix="anvil-") as folder:
             config_out = Path(folder) / "config.json"
             words = Path(folder) / "stderr"
-            self._process = await asyncio.create_subprocess_exec(
-                str(binary),
-                *self.config.arguments(port, config_out),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=words.open("wb"),
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+            with words.open("wb") as stderr:
+                self._process = await asyncio.create_subprocess_exec(
+                    str(binary),
+                    *self.config.arguments(port, config_out),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=stderr,
+                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                )
             if sys.platform != "linux":
                 self._watchdog = await _watch(self._process.pid)
             await self._ready(words)

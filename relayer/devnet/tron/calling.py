@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 
 from relayer.devnet.tron import addresses, messages
 from relayer.devnet.tron.admission import check_contract
-from relayer.devnet.tron.evm import Execution, Message
+from relayer.devnet.tron.evm import TIME_LIMIT_ENERGY, Execution, Message
 from relayer.devnet.tron.faultwords import ApiError, Refused, invalid
 from relayer.devnet.tron.reading import View, address_in, hex_in, number_in, visible_in
 from relayer.devnet.tron.rendering import read_message, render_transaction, txid
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.web import Answer
 
 _MINUTE_MS = 60_000
-_CONSTANT_ENERGY = 100_000_000
 _VALIDATE = "org.tron.core.exception.ContractValidateException"
 _CONSTANT = ("View", "Pure")
+_PROGRAM = "class org.tron.core.vm.program.Program"
+_NO_OWNER = "class java.security.InvalidParameterException : owner_address isn't set."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,7 @@ class Calling:
         except Refused as refused:
             return _refusal(refused)
         if not execution.succeeded and execution.result != "REVERT":
-            words = (
-                f"class org.tron.core.vm.program.Program$OutOfEnergyException : {execution.words}"
-            )
-            return _refusal(Refused("OTHER_ERROR", words))
+            return _refusal(Refused("OTHER_ERROR", _exception_words(execution)))
         return self._constant_answer(kind, inner, execution, body)
 
     def _constant_answer(
@@ -131,7 +129,7 @@ class Calling:
             call_value=value,
         )
         message = Message(
-            sender=owner[1:], to=contract[1:], data=data, value=value, energy=_CONSTANT_ENERGY
+            sender=owner[1:], to=contract[1:], data=data, value=value, energy=TIME_LIMIT_ENERGY
         )
         return "TriggerSmartContract", inner, message, None
 
@@ -145,7 +143,7 @@ class Calling:
         )
         inner = messages.new("CreateSmartContract", owner_address=owner, new_contract=contract)
         to = keccak(owner + code)[-20:]
-        message = Message(sender=owner[1:], to=to, value=value, energy=_CONSTANT_ENERGY)
+        message = Message(sender=owner[1:], to=to, value=value, energy=TIME_LIMIT_ENERGY)
         return "CreateSmartContract", inner, message, code
 
     async def trigger(self, body: dict[str, Any]) -> Any:
@@ -154,7 +152,7 @@ class Calling:
         fee_limit, world = number_in(body, "fee_limit"), self.view.top.world
         most = self.view.node.prices.max_fee_limit
         if contract not in world.contracts:
-            return _refusal(invalid("No contract or not a smart contract"))
+            return _refusal(invalid("No contract or not a valid smart contract"))
         if not 0 <= fee_limit <= most:
             return _refusal(invalid(f"feeLimit must be >= 0 and <= {most}"))
         data = call_data(body)
@@ -222,6 +220,19 @@ def _is_constant(contract: Any, data: bytes) -> bool:
             word = messages.mutability_name(entry.stateMutability)
             return entry.constant or word in _CONSTANT
     return False
+
+
+def _exception_words(execution: Execution) -> str:
+    """Return how the node words a constant call that ended badly; its limit is one of time."""
+    if execution.result == "OUT_OF_ENERGY":
+        return f"{_PROGRAM}$OutOfTimeException : CPU timeout for 'JUMP' operation executing"
+    kind = {
+        "ILLEGAL_OPERATION": "IllegalOperationException",
+        "BAD_JUMP_DESTINATION": "BadJumpDestinationException",
+        "STACK_TOO_SMALL": "StackTooSmallException",
+        "STACK_TOO_LARGE": "StackTooLargeException",
+    }[execution.result]
+    return f"{_PROGRAM}${kind} : {execution.words}"
 
 
 def _refusal(refused: Refused) -> dict[str, Any]:

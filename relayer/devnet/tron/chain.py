@@ -39,11 +39,12 @@ class Included:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """A transaction waiting for a block; `reserved` is what it will cost at least, in sun."""
+    """A transaction waiting for a block: what it will cost at least (sun) and use (free bytes)."""
 
     transaction: Any
     owner: bytes
     reserved: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Block:
     world: World
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Chain:
     """All blocks that are kept, the head, and the pool of transactions not yet in a block."""
 

@@ -34,7 +34,8 @@ class TronDevnetConfig:
     """How the devnet runs; port 0 picks a free one.
 
     `block_seconds` is the interval, `solid_lag_blocks` how far the solid view is behind the head,
-    `retention_blocks` how many blocks are kept, `key_sun` what each of `keys` funded keys has.
+    `retention_blocks` how many blocks are kept, `max_block_range` what one eth_getLogs may span,
+    `key_sun` what each of `keys` funded keys has.
     """
 
     host: str = "127.0.0.1"
@@ -45,11 +46,12 @@ class TronDevnetConfig:
     solid_lag_blocks: int = 2
     chain_id: int = 0x2B66DE7E
     retention_blocks: int = 7200
+    max_block_range: int = 5000
     keys: int = 10
     key_sun: int = 1_000_000_000_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class TronDevnet:
     """A running Tron devnet."""
 
@@ -125,7 +127,8 @@ class TronDevnet:
             chain=Chain(solid_lag=config.solid_lag_blocks, retention=config.retention_blocks),
             faults=self.faults,
             chain_id=config.chain_id,
-            slot_ms=int(config.block_seconds * 1000),
+            slot_ms=round(config.block_seconds * 1000),
+            max_block_range=config.max_block_range,
         )
         owners = [addresses.of_private_key(key) for key in self.keys]
         await self.node.found(dict.fromkeys(owners, config.key_sun))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TRACE = {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
 _INTRINSIC = 21_000
 _KEPT_STATES = 600
+TIME_LIMIT_ENERGY = 20_000_000
+"""What stands for the 80 ms that the TVM gives a transaction: more energy is OUT_OF_TIME."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Execution:
     words: str = ""
     logs: tuple[Log, ...] = ()
     internal: tuple[InternalCall, ...] = ()
+    position: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -180,8 +183,13 @@ class EvmEngine:
             if "nsufficient funds" in fault.words:
                 raise Underfunded from fault
             raise
-        logs = tuple(sorted_logs(frame))
-        return replace(_execution(message, frame, int(frame["gasUsed"], 16)), logs=logs)
+        execution = _execution(
+            message,
+            error=frame.get("error"),
+            output=frame.get("output", "0x"),
+            gas_used=int(frame["gasUsed"], 16),
+        )
+        return replace(execution, logs=tuple(_sorted_logs(frame)))
 
     async def mine(self, messages: Sequence[Message], timestamp: int) -> list[Execution | None]:
         """Mine one block (timestamp in seconds) of these messages, in their order.
@@ -189,20 +197,36 @@ class EvmEngine:
         None stands for a message that the engine did not take.
         """
         rpc = self._anvil.rpc
-        sent = await rpc.settle([("eth_sendTransaction", [one.request()]) for one in messages])
+        sent = await rpc.settle(
+            [("eth_sendTransaction", [one]) for one in await self._numbered(messages)]
+        )
         await rpc.call("evm_mine", hex(timestamp))
         if not messages:
             return []
-        receipts = {
-            one["transactionHash"]: one for one in await rpc.call("eth_getBlockReceipts", "latest")
-        }
-        hashes = [one for one in sent if not isinstance(one, RpcFault) and one in receipts]
-        traces = await rpc.batch([("debug_traceTransaction", [one, _TRACE]) for one in hashes])
-        frames = dict(zip(hashes, traces, strict=True))
+        receipts, traces = await rpc.batch(
+            [("eth_getBlockReceipts", ["latest"]), ("trace_block", ["latest"])]
+        )
+        mined = {one["transactionHash"]: one for one in receipts}
+        frames: dict[str, list[dict[str, Any]]] = {}
+        for frame in traces:
+            frames.setdefault(frame["transactionHash"], []).append(frame)
         return [
-            _mined(message, receipts[one], frames[one]) if one in frames else None
+            _mined(message, mined[one], frames[one]) if one in mined else None
             for message, one in zip(messages, sent, strict=True)
         ]
+
+    async def _numbered(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """Return the requests with nonces: Anvil would give some the same one in a batch."""
+        senders = list({one.sender for one in messages})
+        counts = await self._anvil.rpc.batch(
+            [("eth_getTransactionCount", [f"0x{one.hex()}", "latest"]) for one in senders]
+        )
+        nonces = {one: int(count, 16) for one, count in zip(senders, counts, strict=True)}
+        requests = []
+        for one in messages:
+            requests.append({**one.request(), "nonce": hex(nonces[one.sender])})
+            nonces[one.sender] += 1
+        return requests
 
     async def roll_back(self, blocks: int) -> None:
         """Undo the last blocks with all their state."""
@@ -213,33 +237,45 @@ def _at(block: int | None) -> str:
     return "latest" if block is None else hex(block)
 
 
-def _mined(message: Message, receipt: dict[str, Any], frame: dict[str, Any]) -> Execution:
-    logs = tuple(_log(one) for one in receipt["logs"])
-    return replace(_execution(message, frame, int(receipt["gasUsed"], 16)), logs=logs)
-
-
-def _execution(message: Message, frame: dict[str, Any], gas_used: int) -> Execution:
-    result, words = _verdict(frame.get("error"))
-    output = bytes.fromhex(frame.get("output", "0x")[2:])
-    return Execution(
-        result=result,
-        energy=min(message.energy, max(0, gas_used - message.intrinsic)),
-        output=output if result in ("SUCCESS", "REVERT") else b"",
-        words=words,
-        internal=tuple(_internal(frame)) if result == "SUCCESS" else (),
+def _mined(message: Message, receipt: dict[str, Any], frames: list[dict[str, Any]]) -> Execution:
+    root, inner = frames[0], frames[1:]
+    execution = _execution(
+        message,
+        error=root.get("error"),
+        output=(root.get("result") or {}).get("output", "0x"),
+        gas_used=int(receipt["gasUsed"], 16),
+    )
+    return replace(
+        execution,
+        logs=tuple(_log(one) for one in receipt["logs"]),
+        internal=tuple(_internal(one) for one in inner if _is_internal(one))
+        if execution.succeeded
+        else (),
+        position=int(receipt["transactionIndex"], 16),
     )
 
 
-def _verdict(error: str | None) -> tuple[str, str]:
-    """Return the TVM's result and words for the EVM's error."""
+def _execution(message: Message, *, error: str | None, output: str, gas_used: int) -> Execution:
+    result, words = _verdict(error, message.energy)
+    return Execution(
+        result=result,
+        energy=min(message.energy, max(0, gas_used - message.intrinsic)),
+        output=bytes.fromhex(output[2:]) if result in ("SUCCESS", "REVERT") else b"",
+        words=words,
+    )
+
+
+def _verdict(error: str | None, limit: int) -> tuple[str, str]:
+    """Return the TVM's result and words for the EVM's error; it does not say which opcode."""
     match error:
         case None:
             return "SUCCESS", ""
-        case "execution reverted":
+        case "execution reverted" | "Reverted":
             return "REVERT", "REVERT opcode executed"
         case text if "out of gas" in text.lower():
-            return "OUT_OF_ENERGY", "Not enough energy for 'PUSH1' operation executing"
-        case text if "invalid jump" in text.lower():
+            used = f"curInvokeEnergyLimit[{limit}], curOpEnergy[3], usedEnergy[{limit}]"
+            return "OUT_OF_ENERGY", f"Not enough energy for 'PUSH1' operation executing: {used}"
+        case text if "jump" in text.lower():
             return "BAD_JUMP_DESTINATION", "Operation with pc isn't 'JUMPDEST'"
         case text if "stack underflow" in text.lower():
             return "STACK_TOO_SMALL", "Expected stack size is larger than actual"
@@ -257,7 +293,7 @@ def _log(raw: dict[str, Any]) -> Log:
     )
 
 
-def sorted_logs(frame: dict[str, Any]) -> list[Log]:
+def _sorted_logs(frame: dict[str, Any]) -> list[Log]:
     """Return the logs of a call trace in the order they were made; failed calls leave none."""
     found: list[tuple[int, Log]] = []
     frames = [frame]
@@ -270,17 +306,20 @@ def sorted_logs(frame: dict[str, Any]) -> list[Log]:
     return [log for _, log in sorted(found, key=lambda pair: pair[0])]
 
 
-def _internal(frame: dict[str, Any]) -> list[InternalCall]:
-    found = []
-    for one in frame.get("calls", ()):
-        if one["type"] in ("CALL", "CREATE", "CREATE2"):
-            found.append(
-                InternalCall(
-                    sender=bytes.fromhex(one["from"][2:]),
-                    to=bytes.fromhex(one.get("to", "0x")[2:]),
-                    value=int(one.get("value", "0x0"), 16),
-                    note="call" if one["type"] == "CALL" else "create",
-                )
-            )
-        found.extend(_internal(one))
-    return found
+def _is_internal(frame: dict[str, Any]) -> bool:
+    """Tell whether the node lists this step: creations and plain calls that stood."""
+    action = frame["action"]
+    is_listed = "init" in action or action.get("callType") == "call"
+    return is_listed and "error" not in frame
+
+
+def _internal(frame: dict[str, Any]) -> InternalCall:
+    action = frame["action"]
+    creates = "init" in action
+    to = frame["result"]["address"] if creates else action["to"]
+    return InternalCall(
+        sender=bytes.fromhex(action["from"][2:]),
+        to=bytes.fromhex(to[2:]),
+        value=int(action["value"], 16),
+        note="create" if creates else "call",
+    )

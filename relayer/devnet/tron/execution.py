@@ -9,7 +9,7 @@ from eth_hash.auto import keccak
 
 from relayer.devnet.tron import addresses, messages
 from relayer.devnet.tron.chain import Included
-from relayer.devnet.tron.evm import Execution, Message
+from relayer.devnet.tron.evm import TIME_LIMIT_ENERGY, Execution, Message
 from relayer.devnet.tron.rendering import txid
 from relayer.devnet.tron.world import Account, Bandwidth, bandwidth_of
 
@@ -36,6 +36,7 @@ class Prepared:
     message: Message
     bandwidth: Bandwidth
     target: bytes | None
+    energy_limit: int
     times_out: bool = False
 
     @property
@@ -74,7 +75,7 @@ def prepare(
         to=to[1:],
         data=data,
         value=value,
-        energy=0 if kind == "TransferContract" else energy,
+        energy=0 if kind == "TransferContract" else min(energy, TIME_LIMIT_ENERGY),
     )
     return Prepared(
         transaction=transaction,
@@ -83,6 +84,7 @@ def prepare(
         message=message,
         bandwidth=bandwidth,
         target=target,
+        energy_limit=energy,
     )
 
 
@@ -123,7 +125,9 @@ class BlockRun:
             if execution is None:
                 dropped.append(txid(one.transaction))
             else:
-                done.append((one, self._judge(one, execution)))
+                done.append((one, judge(one, execution)))
+        # Anvil takes a batch at once: what came first there is first in the block.
+        done.sort(key=lambda pair: pair[1].position)
         await self._place_code(done)
         await self._charge(done)
         return _included(self, done), self._world_after(done), dropped
@@ -151,20 +155,6 @@ class BlockRun:
             world = _touched(world, one, self.timestamp)
             prepared.append(one)
         return prepared, dropped
-
-    def _judge(self, one: Prepared, execution: Execution) -> Execution:
-        """Return the execution as the TVM would have it."""
-        limit = one.transaction.raw_data.fee_limit // self.prices.energy
-        if one.times_out:
-            return Execution(result="OUT_OF_TIME", energy=limit, words=_OUT_OF_TIME)
-        if one.kind != "CreateSmartContract" or not execution.succeeded:
-            return execution
-        energy = execution.energy + _ENERGY_PER_CODE_BYTE * len(execution.output)
-        if energy > one.message.energy:
-            return Execution(
-                result="OUT_OF_ENERGY", energy=one.message.energy, words=_OUT_OF_ENERGY
-            )
-        return replace(execution, energy=energy)
 
     async def _place_code(self, done: Sequence[tuple[Prepared, Execution]]) -> None:
         """Replace init code by what it returned, so that the contract lives at Tron's address."""
@@ -197,7 +187,26 @@ class BlockRun:
             world = _touched(world, one, self.timestamp)
             if one.kind == "CreateSmartContract" and execution.succeeded and one.target:
                 world = _with_contract(world, one, execution, self.timestamp)
+            world = _with_internal(world, execution, self.timestamp)
         return world
+
+
+def judge(one: Prepared, execution: Execution) -> Execution:
+    """Return the execution as the TVM would have it: its time limit, the price of stored code."""
+    ran_out = execution.result == "OUT_OF_ENERGY"
+    if one.times_out or (ran_out and one.energy_limit > one.message.energy):
+        return replace(_failed(execution, one, "OUT_OF_TIME"), words=_OUT_OF_TIME)
+    if one.kind != "CreateSmartContract" or not execution.succeeded:
+        return execution
+    energy = execution.energy + _ENERGY_PER_CODE_BYTE * len(execution.output)
+    if energy > one.energy_limit:
+        return replace(_failed(execution, one, "OUT_OF_ENERGY"), words=_OUT_OF_ENERGY)
+    return replace(execution, energy=energy)
+
+
+def _failed(execution: Execution, one: Prepared, result: str) -> Execution:
+    """Return a failure that leaves no trace and costs the whole limit."""
+    return Execution(result=result, energy=one.energy_limit, position=execution.position)
 
 
 def owner_of(transaction: Any) -> bytes:
@@ -242,6 +251,22 @@ def _with_contract(world: World, one: Prepared, execution: Execution, now_ms: in
     world = world.with_contract(target, stored)
     account = Account(created_ms=now_ms, name=stored.name, is_contract=True)
     return world.with_account(target, account)
+
+
+def _with_internal(world: World, execution: Execution, now_ms: int) -> World:
+    """Return the world with what contracts created and whom they paid."""
+    for call in execution.internal:
+        address = addresses.PREFIX + call.to
+        if call.note == "create":
+            creator = addresses.PREFIX + call.sender
+            contract = messages.new(
+                "SmartContract", contract_address=address, origin_address=creator
+            )
+            world = world.with_contract(address, contract)
+            world = world.with_account(address, Account(created_ms=now_ms, is_contract=True))
+        elif call.value:
+            world = world.activated(address, now_ms)
+    return world
 
 
 def _included(run: BlockRun, done: Sequence[tuple[Prepared, Execution]]) -> list[Included]:

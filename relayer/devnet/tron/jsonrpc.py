@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 
 from relayer.devnet.tron import ethviews, messages
 from relayer.devnet.tron.calling import Calling
-from relayer.devnet.tron.evm import Execution, Message
+from relayer.devnet.tron.evm import TIME_LIMIT_ENERGY, Execution, Message
 from relayer.devnet.tron.faultwords import Refused
 from relayer.devnet.tron.jsonrpcfaults import RpcError, bad_parameters
 from relayer.devnet.tron.logfilters import LogFilters
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.reading import View
 
 _CALL_FIELDS = frozenset({"from", "to", "gas", "gasPrice", "value", "data", "nonce"})
-_CONSTANT_ENERGY = 100_000_000
 _ABSENT = (
     *("eth_getTransactionCount", "eth_sendRawTransaction", "eth_sendTransaction", "eth_sign"),
     *("eth_signTransaction", "eth_submitWork", "eth_submitHashrate", "parity_nextNonce"),
@@ -180,12 +179,14 @@ class JsonRpc:
             to=to[1:],
             data=bytes.fromhex(str(request.get("data", "0x"))[2:]),
             value=int(str(request.get("value", "0x0")), 16),
-            energy=_CONSTANT_ENERGY,
+            energy=TIME_LIMIT_ENERGY,
         )
         try:
             execution = await self._node.call(message, self.view.top)
         except Refused as refused:
             raise RpcError(-32600, refused.words) from refused
+        if execution.result == "OUT_OF_ENERGY":
+            raise RpcError(-32000, "CPU timeout for 'JUMP' operation executing")
         if not execution.succeeded:
             raise RpcError(-32000, execution.words + ethviews.reason_of(execution.output))
         return execution

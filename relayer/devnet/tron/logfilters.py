@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.chain import Block
     from relayer.devnet.tron.reading import View
 
-MAX_RANGE = 5000
 _MAX_TOPICS = 4
 _MAX_SUBTOPICS = 1000
 
@@ -126,8 +125,9 @@ class LogFilters:
             start = min(start, end)
         if start > end and "toBlock" in request:
             raise RpcError(-32602, "please verify: fromBlock <= toBlock")
-        if min(end, top) - start > MAX_RANGE:
-            raise RpcError(-32602, f"exceed max block range: {MAX_RANGE}")
+        most = self.view.node.max_block_range
+        if min(end, top) - start > most:
+            raise RpcError(-32602, f"exceed max block range: {most}")
         return start, end
 
     def _bound(self, which: Any, default: int) -> int:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from coincurve import PrivateKey
 
 from relayer.devnet.tron import addresses, messages
+from relayer.devnet.tron.addresses import PREFIX
 from relayer.devnet.tron.admission import check_contract, check_form, duplicate
 from relayer.devnet.tron.chain import Block, Chain, Pooled, genesis, seal
 from relayer.devnet.tron.evm import EvmEngine, Execution, Message, Underfunded
-from relayer.devnet.tron.execution import BlockRun, Prepared, owner_of, prepare, value_of
+from relayer.devnet.tron.execution import BlockRun, Prepared, judge, owner_of, prepare, value_of
 from relayer.devnet.tron.faultwords import Refused, invalid
 from relayer.devnet.tron.rendering import txid
 from relayer.devnet.tron.world import Account, Prices, World
@@ -23,18 +24,23 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.faults import Faults
 
 MAX_BLOCK_TRANSACTIONS = 500
+_NO_OWNER = "Validate InternalTransfer error, no OwnerAccount."
 _NO_VALUE = "Validate InternalTransfer error, balance is not sufficient."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class TronNode:
-    """Chain, pool and engine; `slot_ms` is the block interval in milliseconds."""
+    """Chain, pool and engine.
+
+    `slot_ms` is the block interval in milliseconds, `max_block_range` what eth_getLogs takes.
+    """
 
     engine: EvmEngine
     chain: Chain
     faults: Faults
     chain_id: int
     slot_ms: int
+    max_block_range: int
     prices: Prices = field(default_factory=Prices)
     _witness: PrivateKey = field(default_factory=lambda: PrivateKey(b"\x01" * 32))
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -126,15 +132,20 @@ class TronNode:
             transaction=transaction,
             owner=ready.owner,
             reserved=ready.bandwidth.total + ready.message.value,
+            used=ready.bandwidth.usage,
         )
 
     async def _ready(self, transaction: Any, kind: str) -> Prepared:
-        """Prepare a transaction on top of the head; raises `Refused` when it cannot be paid."""
-        head = self.chain.head
-        balance = await self._balance_beside_pool(owner_of(transaction))
+        """Prepare a transaction on top of head and pool; raises `Refused` when it cannot be paid."""
+        head, owner = self.chain.head, owner_of(transaction)
+        (balance,) = await self.engine.balances([owner[1:]], head.number)
+        waiting = [one for one in self.chain.pool.values() if one.owner == owner]
+        balance -= sum(one.reserved for one in waiting)
+        account = head.world.accounts[owner]
+        used = account.using(sum(one.used for one in waiting), head.timestamp)
         ready = prepare(
             transaction=transaction,
-            world=head.world,
+            world=head.world.with_account(owner, used),
             balance=balance,
             now_ms=head.timestamp,
             prices=self.prices,
@@ -149,16 +160,11 @@ class TronNode:
             return "SUCCESS"
         creates = ready.kind == "CreateSmartContract"
         code = ready.inner.new_contract.bytecode if creates else None
-        return (await self.call(ready.message, code=code)).result
+        return judge(ready, await self.call(ready.message, code=code)).result
 
     async def check_balance(self, transaction: Any) -> None:
         """Check that the owner can pay a transfer; raises `Refused`."""
         await self._ready(transaction, "TransferContract")
-
-    async def _balance_beside_pool(self, owner: bytes) -> int:
-        """Return the balance in sun less what the owner's pooled transactions will cost."""
-        (balance,) = await self.engine.balances([owner[1:]], self.chain.head.number)
-        return balance - sum(one.reserved for one in self.chain.pool.values() if one.owner == owner)
 
     async def call(
         self, message: Message, block: Block | None = None, code: bytes | None = None
@@ -169,7 +175,8 @@ class TronNode:
         try:
             return await self.engine.simulate(message, number, code)
         except Underfunded as error:
-            raise invalid(_NO_VALUE) from error
+            known = PREFIX + message.sender in self.chain.head.world.accounts
+            raise invalid(_NO_VALUE if known else _NO_OWNER) from error
 
     async def reorg(self, blocks: int) -> None:
         """Undo the newest blocks, never a solid one, as a node that was stopped does."""

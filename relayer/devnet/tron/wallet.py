@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from relayer.devnet.tron.node import TronNode
     from relayer.devnet.tron.web import Answer
 
+_BASE58 = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 _NOT_HEX = "exception decoding Hex string: invalid characters encountered in Hex string"
 _CUT = (
     "While parsing a protocol message, the input ended unexpectedly in the middle of a field.  "
@@ -134,12 +135,12 @@ class Wallet:
 
     async def contract(self, body: dict[str, Any]) -> Any:
         """A contract's bytecode, ABI and settings."""
-        found = self.view.top.world.contracts.get(address_in(body, "value"))
+        found = self.view.top.world.contracts.get(_contract_address(body))
         return {} if found is None else show_contract(found, visible=visible_in(body))
 
     async def contract_info(self, body: dict[str, Any]) -> Any:
         """The same with the code that runs."""
-        address = address_in(body, "value")
+        address = _contract_address(body)
         found = self.view.top.world.contracts.get(address)
         if found is None:
             return {}
@@ -257,6 +258,17 @@ def energy_prices(view: View) -> Answer:
         return {"prices": f"0:{view.node.prices.energy}"}
 
     return answer
+
+
+def _contract_address(body: dict[str, Any]) -> bytes:
+    """Return the address of a contract asked for; base58 is demanded when visible."""
+    text = str(body.get("value", ""))
+    if visible_in(body):
+        for at, character in enumerate(text):
+            if character not in _BASE58:
+                words = f"Illegal character {character} at {at}"
+                raise ApiError("java.lang.IllegalArgumentException", words)
+    return address_in(body, "value")
 
 
 def _worded(refused: Refused) -> str:

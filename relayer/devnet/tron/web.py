@@ -39,7 +39,7 @@ _PAGE = """<html>
 _BUSY = "class java.lang.IllegalAccessException : lack of computing resources"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Port:
     """One listening port with its paths; port 0 picks a free one."""
 
