@@ -1,0 +1,244 @@
+"""The Tracker: folds ``transfers`` and ``supply`` into a file that answers "where is it?".
+
+The bus is at least once, so a fact may come again: the same content is folded once, and the
+position read so far is stored in the same transaction as what was folded. The bus is not trusted
+either: nothing here decides anything, it only shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import aclosing, closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from relayer.domain.errors import RecordRefused
+from relayer.domain.gate import SUPPLY_RECORDS, Verdict
+from relayer.domain.lifecycle import CLOSED, Stage
+from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
+from relayer.ports.bus import Bus, Follower, Record
+from relayer.services.tracks import create, names, troubled
+
+BATCH: Final = 200
+"""The most records folded in one transaction."""
+
+OVERLAP: Final = 3600.0
+"""Seconds read again after a start, so that no difference of clocks skips a record."""
+
+_log = structlog.get_logger("relayer.tracker")
+
+
+class Tracker:
+    """The service. One at a time writes a file."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        path: Path,
+        *,
+        keep: timedelta = timedelta(days=180),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Track into the file at ``path``; closed transfers are forgotten after ``keep``."""
+        self.caught_up = asyncio.Event()
+        """Set once all that was on the bus at the start has been folded."""
+        self._bus, self._path, self._keep, self._now = bus, path, keep, now
+
+    async def run(self) -> None:
+        """Fold until cancelled. Raises Fatal when the file cannot be used."""
+        with closing(Fold(self._path)) as fold:
+            seen = {topic: asyncio.Event() for topic in (TRANSFERS_TOPIC, SUPPLY)}
+            async with asyncio.TaskGroup() as group:
+                for topic, event in seen.items():
+                    group.create_task(self._follow(topic, fold, event))
+                for event in seen.values():
+                    await event.wait()
+                self.caught_up.set()
+
+    async def _follow(self, topic: str, fold: Fold, seen: asyncio.Event) -> None:
+        queue: asyncio.Queue[Record | None] = asyncio.Queue(BATCH * 2)
+        since = fold.since(topic)
+        age = None if since is None else timedelta(seconds=self._now() - since + OVERLAP)
+        async with (
+            aclosing(self._bus.follow(topic, age)) as follower,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(_pour(follower, queue))
+            group.create_task(_mark(follower, queue))
+            while True:
+                batch = await _batch(queue)
+                fold.take(topic, [record for record in batch if record is not None])
+                fold.forget(self._now() - self._keep.total_seconds())
+                if None in batch:
+                    seen.set()
+
+
+async def _pour(follower: Follower, queue: asyncio.Queue[Record | None]) -> None:
+    async for record in follower:
+        await queue.put(record)
+
+
+async def _mark(follower: Follower, queue: asyncio.Queue[Record | None]) -> None:
+    """Put the mark behind the last record that was there at the start."""
+    await follower.caught_up.wait()
+    await queue.put(None)
+
+
+async def _batch(queue: asyncio.Queue[Record | None]) -> list[Record | None]:
+    """Return what is there, at least one."""
+    batch = [await queue.get()]
+    while len(batch) < BATCH and not queue.empty():
+        batch.append(queue.get_nowait())
+    return batch
+
+
+class Fold:
+    """The file, written."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it. Raises Fatal."""
+        self._path, self._db = path, create(path)
+
+    def close(self) -> None:
+        """Close it."""
+        self._db.close()
+
+    def since(self, topic: str) -> float | None:
+        """The time (seconds since the epoch) up to which every partition was read; None: never."""
+        with troubled(self._path):
+            (oldest,) = self._db.execute(
+                "select min(time) from tracking where topic = ?", (topic,)
+            ).fetchone()
+        return None if oldest is None else float(oldest)
+
+    def take(self, topic: str, records: Sequence[Record]) -> None:
+        """Fold records of a topic and the position behind them in one transaction."""
+        with troubled(self._path):
+            self._db.execute("begin immediate")
+            try:
+                for record in records:
+                    if self._advance(record):
+                        self._fold(topic, record)
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+
+    def forget(self, before: float) -> None:
+        """Delete some of the closed transfers that did not change since ``before`` (seconds)."""
+        closed = tuple(stage.value for stage in CLOSED)
+        with troubled(self._path):
+            old = self._db.execute(
+                f"select id from transfer where at < ? and stage in ({_marks(closed)}) limit {BATCH}",  # noqa: S608
+                (before, *closed),
+            ).fetchall()
+            if old:
+                self._db.execute("begin immediate")
+                for table in ("transfer", "history", "tx"):
+                    self._db.executemany(f"delete from {table} where id = ?", old)  # noqa: S608
+                self._db.execute("commit")
+
+    def _advance(self, record: Record) -> bool:
+        """Store the position; False for a record that was folded before.
+
+        A topic that was made anew begins again at offset 0, but at a later time.
+        """
+        place = (record.topic, record.partition)
+        known = self._db.execute(
+            "select next, time from tracking where topic = ? and part = ?", place
+        ).fetchone()
+        if known is not None and record.offset < known[0] and record.time <= known[1]:
+            return False
+        self._db.execute(
+            "insert or replace into tracking values(?, ?, ?, ?)",
+            (*place, record.offset + 1, record.time),
+        )
+        return True
+
+    def _fold(self, topic: str, record: Record) -> None:
+        try:
+            if topic == SUPPLY:
+                self._fold_supply(record)
+            else:
+                self._fold_told(TRANSFERS.decode(record.value or b""), record)
+        except RecordRefused as error:
+            _log.warning(
+                "tracker.record_refused",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error=str(error),
+            )
+
+    def _fold_supply(self, record: Record) -> None:
+        verdict = SUPPLY_RECORDS.decode(record.value or b"")
+        if isinstance(verdict, Verdict):
+            self._db.execute(
+                "insert into verdict values(?, ?, ?, ?) on conflict do update set "
+                "time = excluded.time, data = excluded.data where excluded.time >= time",
+                (verdict.asset, verdict.monitor, record.time, record.value),
+            )
+
+    def _fold_told(self, told: TransferTold, record: Record) -> None:
+        new = self._db.execute(
+            "insert or ignore into history select ?1, count(*), ?2, ?3 from history where id = ?1",
+            (told.id, _digest(record), record.value),
+        )
+        if new.rowcount != 1:
+            return
+        known = self._db.execute(
+            "select told, seen_at from transfer where id = ?", (told.id,)
+        ).fetchone()
+        stands = merged(TRANSFERS.decode(known[0]), told) if known else told
+        self._db.execute(
+            f"insert or replace into transfer values({_marks(range(11))})",
+            (
+                told.id,
+                stands.stage,
+                stands.reason,
+                stands.asset,
+                stands.source,
+                stands.destination,
+                stands.sender,
+                stands.recipient,
+                min(told.at, known[1]) if known else told.at,
+                stands.at,
+                TRANSFERS.encode(stands),
+            ),
+        )
+        self._db.executemany(
+            "insert or ignore into tx values(?, ?)", [(name, told.id) for name in names(told)]
+        )
+
+
+def merged(known: TransferTold, new: TransferTold) -> TransferTold:
+    """Where a transfer stands after one more fact.
+
+    What the chain has closed stays closed, whatever an owner that began anew tells later; and a
+    delivery that was told with its place on the chain keeps it.
+    """
+    if known.stage in CLOSED and new.stage not in CLOSED:
+        return known
+    if new.stage is Stage.DELIVERED and new.destination_height is None:
+        return replace(
+            new,
+            destination_tx=new.destination_tx or known.destination_tx,
+            destination_height=known.destination_height,
+            destination_time=known.destination_time,
+        )
+    return new
+
+
+def _digest(record: Record) -> bytes:
+    return hashlib.blake2b(record.value or b"", digest_size=16).digest()
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
