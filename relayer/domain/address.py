@@ -137,8 +137,7 @@ def _checksummed(address: bytes) -> str:
     digits = address.hex()
     marks = keccak(digits.encode()).hex()
     return "0x" + "".join(
-        d.upper() if int(m, 16) > 7 else d  # noqa: PLR2004 - EIP-55: hash nibble above 7
-        for d, m in zip(digits, marks, strict=False)
+        d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, marks, strict=False)
     )
 
 

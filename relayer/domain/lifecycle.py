@@ -106,7 +106,9 @@ class Transition:
     effects: tuple[Effect, ...] = ()
 
 
-def transition(transfer: Transfer | None, fact: Fact) -> Transition:
+def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes it total
+    transfer: Transfer | None, fact: Fact
+) -> Transition:
     """What a fact makes of a Transfer; total over every stage and every fact."""
     if transfer is None:
         return _begin(fact)

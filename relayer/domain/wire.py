@@ -27,13 +27,13 @@ def _bytes_from_hex(value: object) -> bytes:
         return value
     if not isinstance(value, str):
         msg = "expected lower-case hex text"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError into its own error
+        raise ValueError(msg)
     return bytes.fromhex(value)
 
 
 def _word_from_hex(value: object) -> bytes:
     word = _bytes_from_hex(value)
-    if len(word) != 32:  # noqa: PLR2004 - a word is 32 bytes
+    if len(word) != 32:
         msg = "expected 32 bytes of hex"
         raise ValueError(msg)
     return word

@@ -7,7 +7,7 @@ read to their end the gate is not ready, and nothing is delivered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final, Protocol
@@ -57,6 +57,11 @@ class Gatekeeper:
         """Wait until what was on the bus at start has been folded."""
         for event in self._ready:
             await event.wait()
+
+    def pending(self) -> Sequence[str]:
+        """The topics whose past is not folded yet; empty when the gate is ready."""
+        topics = (SUPPLY, CONTROL)
+        return [t for t, event in zip(topics, self._ready, strict=True) if not event.is_set()]
 
     async def changed(self) -> None:
         """Wait for the next lease, halt or resume."""

@@ -1,0 +1,1 @@
+"""The composition root: settings become adapters, adapters services, services one task group."""

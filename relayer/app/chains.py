@@ -1,0 +1,294 @@
+"""From a chain's settings to its adapter: the one place that knows all adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, assert_never
+
+from relayer.domain.address import Account, ChainId, Family, family_of, word_of
+from relayer.domain.errors import SettingRefused
+from relayer.domain.transfer import TokenPlace
+from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
+from relayer.ports.signer import Signer
+from relayer.settings import ChainSettings, EndpointSettings, Settings, shares
+
+Observe = Callable[[str, float, bool], None]
+
+
+class ChainKit(Protocol):
+    """Makes the ports of one chain. Each call opens its own connection to one endpoint."""
+
+    def reader(self, endpoint: int) -> ChainReader:
+        """A reader over the endpoint with this place in the settings."""
+
+    def drafter(self, payer: str | None) -> ChainDrafter:
+        """A drafter; ``payer`` is the place of the lane's fee key, None for an attester."""
+
+    def writer(self, payer: str) -> ChainWriter:
+        """A writer that pays with the key at this place."""
+
+    def depositor(self, secret: str) -> Depositor:
+        """A user with a key in text form (64 hex digits, or Solana's base58 or JSON)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    settings: Settings
+    chain: ChainSettings
+    observe: Observe
+
+    @property
+    def tokens(self) -> tuple[TokenPlace, ...]:
+        account = self.chain.account
+        return tuple(
+            TokenPlace(asset=t.asset, token=account(t.address), mode=t.mode)
+            for t in self.chain.tokens
+        )
+
+    @property
+    def peers(self) -> tuple[ChainId, ...]:
+        return tuple(c.id for c in self.settings.chains if c.id != self.chain.id)
+
+    def endpoint(self, number: int) -> EndpointSettings:
+        return self.chain.endpoints[number]
+
+    def url(self, text: str | None) -> str | None:
+        return None if text is None else self.settings.url(text)
+
+    def needed(self, text: str | None) -> Account:
+        return self.chain.account(text or "")
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        poll = self.chain.poll_seconds
+        return {**self.chain.extra, **({"poll_seconds": poll} if poll else {})}
+
+
+def kit_for(settings: Settings, chain: ChainSettings, observe: Observe) -> ChainKit:
+    """The kit of a chain; SettingRefused for an unknown adapter setting."""
+    given = _Given(settings=settings, chain=chain, observe=observe)
+    try:
+        match family_of(chain.id):
+            case Family.EVM:
+                return _EvmKit(given)
+            case Family.SOLANA:
+                return _SolanaKit(given)
+            case Family.TRON:
+                return _TronKit(given)
+            case family:
+                assert_never(family)
+    except TypeError as error:
+        msg = f"chains {chain.chain} extra: {error}"
+        raise SettingRefused(msg) from error
+
+
+class _EvmKit:
+    def __init__(self, given: _Given) -> None:
+        from relayer.chains.evm.config import EvmConfig
+
+        self._given = given
+        self._configs = [
+            EvmConfig(
+                chain=given.chain.id,
+                url=given.settings.url(endpoint.url),
+                gateway=given.needed(given.chain.gateway),
+                tokens=given.tokens,
+                peers=given.peers,
+                attesters=_addresses(given.chain),
+                quorum=given.chain.quorum,
+                first_height=given.chain.first_height,
+                timeout_seconds=given.chain.timeout_seconds,
+                **given.extra,
+            )
+            for endpoint in given.chain.endpoints
+        ]
+
+    def _rpc(self, endpoint: int) -> Any:
+        from relayer.chains.evm.rpc import EvmRpc
+
+        config = self._configs[endpoint]
+        return EvmRpc(
+            config.url,
+            timeout_seconds=config.timeout_seconds,
+            headers=config.headers,
+            observe=self._given.observe,
+        )
+
+    def reader(self, endpoint: int) -> ChainReader:
+        from relayer.chains.evm.reader import EvmReader
+
+        return EvmReader(self._configs[endpoint], self._rpc(endpoint))
+
+    def drafter(self, payer: str | None) -> ChainDrafter:
+        from relayer.chains.evm.drafter import EvmDrafter
+
+        del payer  # a gateway's draft names no payer
+        return EvmDrafter(self._configs[0], self._rpc(0))
+
+    def writer(self, payer: str) -> ChainWriter:
+        from relayer.chains.evm.writer import EvmWriter
+
+        return EvmWriter(self._configs[0], self._rpc(0), secp256k1(self._given.settings, payer))
+
+    def depositor(self, secret: str) -> Depositor:
+        from relayer.chains.evm.depositor import EvmDepositor
+
+        return EvmDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
+
+
+class _TronKit:
+    def __init__(self, given: _Given) -> None:
+        from relayer.chains.tron.config import TronConfig
+
+        self._given = given
+        self._configs = [
+            TronConfig(
+                url=given.settings.url(endpoint.url),
+                solidity_url=given.url(endpoint.solidity) or given.settings.url(endpoint.url),
+                chain=given.chain.id,
+                gateway=given.needed(given.chain.gateway),
+                tokens=given.tokens,
+                peers=given.peers,
+                attesters=_addresses(given.chain),
+                quorum=given.chain.quorum,
+                first_height=max(1, given.chain.first_height),
+                timeout_seconds=given.chain.timeout_seconds,
+                **given.extra,
+            )
+            for endpoint in given.chain.endpoints
+        ]
+
+    def _rpc(self, endpoint: int) -> Any:
+        from relayer.chains.tron.rpc import TronRpc
+
+        config = self._configs[endpoint]
+        return TronRpc(
+            config.url,
+            config.solidity_url,
+            timeout_seconds=config.timeout_seconds,
+            headers=config.headers,
+            observe=self._given.observe,
+        )
+
+    def reader(self, endpoint: int) -> ChainReader:
+        from relayer.chains.tron.reader import TronReader
+
+        return TronReader(self._configs[endpoint], self._rpc(endpoint))
+
+    def drafter(self, payer: str | None) -> ChainDrafter:
+        from relayer.chains.tron.drafter import TronDrafter
+
+        del payer  # a gateway's draft names no payer
+        return TronDrafter(self._configs[0], self._rpc(0))
+
+    def writer(self, payer: str) -> ChainWriter:
+        from relayer.chains.tron.writer import TronWriter
+
+        return TronWriter(self._configs[0], self._rpc(0), secp256k1(self._given.settings, payer))
+
+    def depositor(self, secret: str) -> Depositor:
+        from relayer.chains.tron.depositor import TronDepositor
+
+        return TronDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
+
+
+class _SolanaKit:
+    def __init__(self, given: _Given) -> None:
+        from relayer.chains.solana.config import Fee, SolanaConfig
+
+        self._given = given
+        chain, account = given.chain, given.chain.account
+        issuers = {account(t.issuer) for t in chain.tokens if t.issuer}
+        self._configs = [
+            SolanaConfig(
+                chain=chain.id,
+                url=given.settings.url(endpoint.url),
+                ws_url=given.url(endpoint.ws),
+                tokens=given.tokens,
+                vaults={t.asset: account(t.vault) for t in chain.tokens if t.vault},
+                vault_owners={
+                    t.asset: account(t.vault_owner) for t in chain.tokens if t.vault_owner
+                },
+                inventory={t.asset: shares(t.inventory) for t in chain.tokens},
+                issuers=tuple(sorted(issuers)),
+                peers=given.peers,
+                beacon=given.needed(chain.beacon),
+                fee_collector=given.needed(chain.fee_collector),
+                fees=tuple(
+                    Fee(destination=ChainId(name), lamports=lamports)
+                    for name, lamports in chain.fees.items()
+                ),
+                receipt_mint=given.needed(chain.receipt_mint),
+                multisig=given.needed(chain.multisig),
+                attesters=tuple(bytes(account(text)) for text in chain.attesters),
+                quorum=chain.quorum,
+                first_height=chain.first_height,
+                timeout_seconds=chain.timeout_seconds,
+                **given.extra,
+            )
+            for endpoint in chain.endpoints
+        ]
+
+    def _rpc(self, endpoint: int) -> Any:
+        from relayer.chains.solana.rpc import SolanaRpc
+
+        config = self._configs[endpoint]
+        return SolanaRpc(
+            config.url,
+            ws_url=config.ws_url,
+            timeout_seconds=config.timeout_seconds,
+            headers=config.headers,
+            observe=self._given.observe,
+        )
+
+    def reader(self, endpoint: int) -> ChainReader:
+        from relayer.chains.solana.reader import SolanaReader
+
+        return SolanaReader(self._configs[endpoint], self._rpc(endpoint))
+
+    def drafter(self, payer: str | None) -> ChainDrafter:
+        from relayer.chains.solana.drafter import SolanaDrafter
+
+        config = self._configs[0]
+        if payer is not None:
+            config = replace(config, payer=Account(ed25519(self._given.settings, payer).public))
+        return SolanaDrafter(config, self._rpc(0))
+
+    def writer(self, payer: str) -> ChainWriter:
+        from relayer.chains.solana.writer import SolanaWriter
+
+        signer = ed25519(self._given.settings, payer)
+        config = replace(self._configs[0], payer=Account(signer.public))
+        return SolanaWriter(config, self._rpc(0), signer)
+
+    def depositor(self, secret: str) -> Depositor:
+        from relayer.chains.solana.depositor import SolanaDepositor
+        from relayer.signing.local import parse_secret
+
+        seed = parse_secret(secret, "the user's key")[:32]
+        return SolanaDepositor(self._configs[0], self._rpc(0), seed)
+
+
+def secp256k1(settings: Settings, place: str) -> Signer:
+    """The EVM or Tron key at a place; SettingRefused if there is none."""
+    from relayer.signing.local import Secp256k1Signer, parse_secret
+
+    return Secp256k1Signer(parse_secret(settings.secret(place), place))
+
+
+def ed25519(settings: Settings, place: str) -> Signer:
+    """The Ed25519 key at a place; SettingRefused if there is none."""
+    from relayer.signing.local import Ed25519Signer, parse_secret
+
+    return Ed25519Signer(parse_secret(settings.secret(place), place))
+
+
+def _user_secp256k1(secret: str) -> Signer:
+    from relayer.signing.local import Secp256k1Signer, parse_secret
+
+    return Secp256k1Signer(parse_secret(secret, "the user's key"))
+
+
+def _addresses(chain: ChainSettings) -> tuple[bytes, ...]:
+    return tuple(word_of(chain.account(text)) for text in chain.attesters)

@@ -1,0 +1,373 @@
+"""Run services in one process: build what they need, start them in one task group, drain.
+
+Draining is cancelling: whatever a lane has committed is picked up by its next owner, and nothing
+leaves the process before the commit that makes it safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from relayer import __version__
+from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
+from relayer.app.control import control_routes
+from relayer.app.topics import LISTENER, RELAYER, topics_of
+from relayer.bus.sqlite import SqliteBus
+from relayer.domain.address import ChainId, Family, family_of
+from relayer.domain.errors import SettingRefused
+from relayer.domain.gate import GatePolicy
+from relayer.domain.keep import Keeper
+from relayer.domain.limits import Limits
+from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, state
+from relayer.domain.transfer import Route
+from relayer.domain.verdict import SupplyPolicy
+from relayer.ports.bus import Partition
+from relayer.ports.chain import ChainReader
+from relayer.ports.signer import Signer
+from relayer.reserves.file import FileReserve
+from relayer.services.attester.attester import Attester, Post
+from relayer.services.attester.journal import Journal
+from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.listener import Listener, ListenerSettings
+from relayer.services.monitor.monitor import Monitor, MonitorSettings
+from relayer.services.relayer.book import Spread
+from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.lane import Lane, LaneSettings
+from relayer.services.relayer.sweep import Sweep
+from relayer.services.tracker import Tracker
+from relayer.settings import AssetSettings, AttesterSettings, ChainSettings, Settings, shares
+from relayer.telemetry.http import serve_health
+from relayer.telemetry.metrics import Extent, declare
+from relayer.telemetry.observer import Observer
+
+_log = structlog.get_logger("relayer.app")
+
+
+class Service(StrEnum):
+    """What a process can run."""
+
+    LISTENER = "listener"
+    RELAYER = "relayer"
+    ATTESTER = "attester"
+    MONITOR = "monitor"
+    TRACKER = "tracker"
+
+
+class SystemClock:
+    """The Clock of a running process."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellation ends it."""
+        await asyncio.sleep(seconds)
+
+
+class Process:
+    """One process: the services it was asked to run, over one bus."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service]) -> None:
+        """Check what can be checked without I/O; SettingRefused names what is missing."""
+        self._settings = settings
+        self._services = frozenset(services)
+        self._clock = SystemClock()
+        self._registry = CollectorRegistry()
+        metrics = declare(self._registry, _extent(settings), __version__)
+        self._observer = Observer(metrics)
+        self._kits = {
+            chain.id: kit_for(settings, chain, _rpc_observer(self._observer, chain.id))
+            for chain in settings.chains
+        }
+        self._keepers = {role: Keeper(_state_key(settings, role)) for role in (LISTENER, RELAYER)}
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._policy = GatePolicy(
+            monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
+            operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
+            needed=settings.monitor.needed,
+            max_lag=settings.monitor.max_lag_seconds,
+        )
+
+    async def run(self, started: asyncio.Event | None = None) -> None:
+        """Run until SIGTERM or SIGINT (then drain and return), or until something fails."""
+        directory = self._settings.path(self._settings.state_dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            bus = await stack.enter_async_context(
+                SqliteBus(directory / "bus.db", topics_of(self._settings))
+            )
+            stack.push_async_callback(self._close)
+            stop = asyncio.Event()
+            _on_signals(stop)
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(self._work(bus, directory))
+                _log.info("process.started", services=sorted(self._services))
+                if started is not None:
+                    started.set()
+                group.create_task(_cancel_when(stop, work))
+        _log.info("process.drained")
+
+    async def _work(self, bus: SqliteBus, directory: Path) -> None:
+        gatekeeper = Gatekeeper(bus, self._policy, self._observer)
+        http = self._settings.http
+        health = serve_health(
+            http.host,
+            http.port,
+            self._registry,
+            gatekeeper.pending,
+            control_routes(bus, gatekeeper),
+        )
+        async with health as port, asyncio.TaskGroup() as group:
+            _log.info("http.listening", host=http.host, port=port)
+            group.create_task(gatekeeper.run())
+            for body in self._bodies(bus, directory, gatekeeper):
+                group.create_task(_awaited(body))
+
+    def _bodies(
+        self, bus: SqliteBus, directory: Path, gatekeeper: Gatekeeper
+    ) -> list[Awaitable[None]]:
+        bodies: list[Awaitable[None]] = []
+        if Service.LISTENER in self._services:
+            bodies += [self._listen(bus, chain) for chain in self._settings.chains]
+        if Service.RELAYER in self._services:
+            bodies += [self._relay(bus, chain, gatekeeper) for chain in self._settings.chains]
+        if Service.ATTESTER in self._services:
+            bodies += [
+                self._attest(bus, one, directory, gatekeeper) for one in self._settings.attesters
+            ]
+        if Service.MONITOR in self._services:
+            bodies.append(self._monitor(bus, gatekeeper))
+        if Service.TRACKER in self._services:
+            bodies.append(Tracker(bus, directory / "tracker.db").run())
+        return bodies
+
+    def _readers(self) -> dict[ChainId, ChainReader]:
+        """Fresh readers of every chain: services do not share what they have read."""
+        readers = {chain: self._reader(kit) for chain, kit in self._kits.items()}
+        self._closing += [reader.close for reader in readers.values()]
+        return readers
+
+    def _reader(self, kit: ChainKit) -> ChainReader:
+        return kit.reader(0)
+
+    def _listen(self, bus: SqliteBus, chain: ChainSettings) -> Awaitable[None]:
+        reader = self._reader(self._kits[chain.id])
+        self._closing.append(reader.close)
+        lanes = {c.id: max(1, len(c.payers)) for c in self._settings.chains}
+
+        async def body(partition: Partition) -> None:
+            listener = Listener(
+                reader=reader,
+                keeper=self._keepers[LISTENER],
+                settings=ListenerSettings(lanes=lanes),
+                clock=self._clock,
+                observer=self._observer,
+            )
+            await listener.run(partition)
+
+        return bus.serve(None, state(LISTENER, chain.id), body)
+
+    def _relay(
+        self, bus: SqliteBus, chain: ChainSettings, gatekeeper: Gatekeeper
+    ) -> Awaitable[None]:
+        if not chain.payers:
+            msg = f"chains {chain.chain}: payers are needed where the relayer runs"
+            raise SettingRefused(msg)
+        readers = self._readers()
+
+        async def body(partition: Partition) -> None:
+            await self._lane(bus, chain, gatekeeper, readers, partition).run(partition)
+
+        return bus.serve(inbox(chain.id), state(RELAYER, chain.id), body)
+
+    def _lane(
+        self,
+        bus: SqliteBus,
+        chain: ChainSettings,
+        gatekeeper: Gatekeeper,
+        readers: Mapping[ChainId, ChainReader],
+        partition: Partition,
+    ) -> Lane:
+        pace, kit = self._settings.pace, self._kits[chain.id]
+        payer = chain.payers[partition.number]
+        drafter, writer = kit.drafter(payer), kit.writer(payer)
+        effects = Effects(
+            readers=readers,
+            drafter=drafter,
+            writer=writer,
+            clock=self._clock,
+            pace=Pace(
+                quorum=pace.quorum_seconds,
+                draft_life=pace.draft_seconds,
+                confirm_every=pace.confirm_seconds,
+            ),
+        )
+        lane_settings = LaneSettings(
+            chain=chain.id,
+            lanes=len(chain.payers),
+            limits=limits_of(self._settings),
+            batch=writer.batch,
+            ordered=writer.ordered,
+            in_flight=pace.in_flight,
+            sweep_every=pace.sweep_seconds,
+        )
+        return Lane(
+            settings=lane_settings,
+            keeper=self._keepers[RELAYER],
+            spread=Spread(
+                requests=bus.partitions(SIGNING_REQUESTS), transfers=bus.partitions(TRANSFERS_TOPIC)
+            ),
+            effects=effects,
+            sweep=Sweep(readers, chain.id),
+            drafter=drafter,
+            gatekeeper=gatekeeper,
+            clock=self._clock,
+            observer=self._observer,
+        )
+
+    def _attest(
+        self, bus: SqliteBus, one: AttesterSettings, directory: Path, gatekeeper: Gatekeeper
+    ) -> Awaitable[None]:
+        posts = {
+            chain.id: Post(
+                drafter=self._kits[chain.id].drafter(None),
+                signer=self._attester_key(one, chain.id),
+                lanes=max(1, len(chain.payers)),
+            )
+            for chain in self._settings.chains
+        }
+        journal = Journal(directory / f"attester-{one.name}.db", _names(posts))
+        attester = Attester(
+            bus=bus,
+            readers=self._readers(),
+            posts=posts,
+            journal=journal,
+            gatekeeper=gatekeeper,
+            clock=self._clock,
+            observer=self._observer,
+        )
+        return attester.run()
+
+    def _attester_key(self, one: AttesterSettings, chain: ChainId) -> Signer:
+        if family_of(chain) is Family.SOLANA:
+            return ed25519(self._settings, one.solana_key)
+        return secp256k1(self._settings, one.evm_key)
+
+    def _monitor(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> Awaitable[None]:
+        settings = self._settings
+        if settings.monitor.key is None or settings.reserves is None:
+            msg = "monitor.key and reserves are needed where a monitor runs"
+            raise SettingRefused(msg)
+        monitor = Monitor(
+            bus=bus,
+            readers=self._readers(),
+            reserves=FileReserve(settings.path(settings.reserves.file)),
+            signer=ed25519(settings, settings.monitor.key),
+            settings=MonitorSettings(
+                assets=tuple(asset.symbol for asset in settings.assets),
+                policy=_supply_policy(settings),
+                every=settings.monitor.every_seconds,
+            ),
+            gatekeeper=gatekeeper,
+            clock=self._clock,
+            observer=self._observer,
+        )
+        return monitor.run()
+
+    async def _close(self) -> None:
+        for close in self._closing:
+            await close()
+
+
+def limits_of(settings: Settings) -> dict[Route, Limits]:
+    """The limits of every route: each pair of chains that both have the asset's token."""
+    return {
+        route: _limits(asset) for asset in settings.assets for route in _routes(settings, asset)
+    }
+
+
+def _routes(settings: Settings, asset: AssetSettings) -> list[Route]:
+    places = [c.id for c in settings.chains if any(t.asset == asset.symbol for t in c.tokens)]
+    return [
+        Route(source=source, destination=destination, asset=asset.symbol)
+        for source in places
+        for destination in places
+        if source != destination
+    ]
+
+
+def _limits(asset: AssetSettings) -> Limits:
+    return Limits(
+        minimum=shares(asset.minimum),
+        cap=shares(asset.cap),
+        window_cap=shares(asset.window_cap),
+        window=asset.window_seconds,
+        large=shares(asset.large),
+        large_delay=asset.large_delay_seconds,
+    )
+
+
+def _supply_policy(settings: Settings) -> SupplyPolicy:
+    return SupplyPolicy(
+        chains=tuple(chain.id for chain in settings.chains),
+        reserve_age=settings.monitor.reserve_age_seconds,
+        lease=settings.monitor.lease_seconds,
+        elsewhere={a.symbol: shares(a.elsewhere) for a in settings.assets},
+        excluded={a.symbol: shares(a.excluded) for a in settings.assets},
+        issued={a.symbol: shares(a.issued) for a in settings.assets if a.issued},
+    )
+
+
+def _extent(settings: Settings) -> Extent:
+    return Extent(
+        chains=[chain.id for chain in settings.chains],
+        routes=list(limits_of(settings)),
+        assets=[asset.symbol for asset in settings.assets],
+        topics=[topic.name for topic in topics_of(settings)],
+    )
+
+
+def _state_key(settings: Settings, role: str) -> bytes:
+    secret = settings.secret(settings.state_secret)
+    if len(secret) < 32:
+        msg = "state_secret must have at least 32 characters"
+        raise SettingRefused(msg)
+    return f"{role}:{secret}".encode()
+
+
+def _rpc_observer(observer: Observer, chain: ChainId) -> Callable[[str, float, bool], None]:
+    def observe(method: str, seconds: float, good: bool) -> None:  # noqa: FBT001 - the hook's shape
+        observer.called(chain, method, seconds, failed=not good)
+
+    return observe
+
+
+def _names(posts: Mapping[ChainId, Post]) -> str:
+    return ",".join(sorted({post.signer.public.hex() for post in posts.values()}))
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _cancel_when(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    await asyncio.wait(
+        [asyncio.create_task(stop.wait()), work], return_when=asyncio.FIRST_COMPLETED
+    )
+    work.cancel()
+
+
+async def _awaited(body: Awaitable[None]) -> None:
+    await body

@@ -1,0 +1,92 @@
+"""The relayer of a demo: a process of its own, so that it can be killed and measured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from relayer.domain.errors import Fatal
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Child:
+    """One ``relayer run`` over a config; its output goes to a log file."""
+
+    config: Path
+    log: Path
+    cpu_seconds: float = field(default=0.0, init=False)
+    peak_bytes: int = field(default=0, init=False)
+    _living: float = field(default=0.0, init=False)
+    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _file: IO[bytes] | None = field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Start the process; it is the caller's to stop it."""
+        self._file = self.log.open("ab")
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "relayer.cli.main",
+            "run",
+            "--config",
+            str(self.config),
+            stdout=self._file,
+            stderr=self._file,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+
+    def check(self) -> None:
+        """Raise Fatal, with the end of the log, if the process has ended by itself."""
+        if self._process is not None and self._process.returncode is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+            msg = f"the relayer ended with code {self._process.returncode}:\n{tail}"
+            raise Fatal(msg)
+
+    async def kill(self) -> None:
+        """SIGKILL: no drain, no last word."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int | None:
+        """SIGTERM; the exit code, 0 after a clean drain."""
+        return await self._end(signal.SIGTERM)
+
+    def measure(self) -> None:
+        """Take CPU and peak memory of the living process, where the system tells them."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        try:
+            fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").split(") ")[1]
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        except OSError:
+            return
+        user, system = fields.split()[11:13]
+        self._living = (int(user) + int(system)) / _TICKS
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        self.peak_bytes = max(self.peak_bytes, int(peak.split()[1]) * 1024)
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of all processes so far, as last measured."""
+        return self.cpu_seconds + self._living
+
+    async def _end(self, number: signal.Signals) -> int | None:
+        process = self._process
+        if process is None:
+            return None
+        self.measure()
+        if process.returncode is None:
+            process.send_signal(number)
+        code = await process.wait()
+        self.cpu_seconds, self._living = self.cpu, 0.0
+        if self._file is not None:
+            self._file.close()
+        self._process = None
+        return code

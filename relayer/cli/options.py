@@ -1,0 +1,17 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config/relayer.toml"),
+    envvar="RELAYER_CONFIG",
+    show_default=True,
+    help="The TOML file with the settings.",
+)

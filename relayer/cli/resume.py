@@ -1,0 +1,73 @@
+"""``relayer resume``: lift halts; counts by the operator's signature alone."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+
+import click
+
+from relayer.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.option("--url", help="The relayer's HTTP server; default: from the config.")
+@click.option("--key", required=True, help="The operator's Ed25519 key: file:PATH or env:NAME.")
+@click.option("--reason", required=True, help="What was found and mended.")
+@click.option("--minutes", default=10, show_default=True, help="How long the command is valid.")
+@click.argument("digests", nargs=-1)
+def command(
+    config_path: Path,
+    url: str | None,
+    key: str,
+    reason: str,
+    minutes: int,
+    digests: tuple[str, ...],
+) -> None:
+    """Lift the halts named by DIGESTS; without any, list the halts in force."""
+    asyncio.run(_resume(config_path, url, key, reason, minutes, digests))
+
+
+async def _resume(
+    config_path: Path,
+    url: str | None,
+    key: str,
+    reason: str,
+    minutes: int,
+    digests: tuple[str, ...],
+) -> None:
+    from relayer.app.chains import ed25519
+    from relayer.cli.control import halts_of, publish
+    from relayer.domain.authority import Role, Signed, to_sign
+    from relayer.domain.gate import CONTROL_RECORDS, RESUME, Resume
+    from relayer.settings import load
+
+    settings = load(config_path)
+    if not digests:
+        await _list(await halts_of(settings, url))
+        return
+    now = int(time.time())
+    resume = Resume(
+        command=secrets.token_bytes(32),
+        halts=tuple(bytes.fromhex(digest) for digest in digests),
+        reason=reason,
+        issued_at=now,
+        expires_at=now + 60 * minutes,
+    )
+    signer = ed25519(settings, key)
+    body = RESUME.encode(resume).decode()
+    signature = await signer.sign(to_sign(Role.OPERATOR, body))
+    signed = Signed(role=Role.OPERATOR, key=signer.public, body=body, signature=signature)
+    await publish(settings, url, CONTROL_RECORDS.encode(signed))
+    click.echo(f"published: resume of {len(digests)} halt(s)")
+
+
+async def _list(halts: list[dict[str, object]]) -> None:
+    if not halts:
+        click.echo("no halt is in force")
+    for halt in halts:
+        click.echo(f"{halt['digest']}  {halt['scope']} {halt['name']}  {halt['reason']}")
+        click.echo(f"    {halt['evidence']} (by {halt['raised_by']})")
