@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from relayer.domain.amount import Shares
 from relayer.domain.draft import LandingKind
 from relayer.domain.transfer import (
@@ -19,6 +21,7 @@ from tests.chains.harness import ChainHarness, some_shares
 class Acting:
     """What every chain must do with attested acts."""
 
+    @pytest.mark.parametrize("mode", ["burn_mint", "lock_release"])
     async def test_a_delivery_gives_exactly_the_shares(
         self, harness: ChainHarness, mode: str
     ) -> None:
@@ -123,6 +126,7 @@ class Acting:
         found = await harness.reader.receipts([deposit.id])
         assert found[deposit.id].kind is ReceiptKind.DELIVERED
 
+    @pytest.mark.parametrize("mode", ["burn_mint", "lock_release"])
     async def test_a_refund_gives_back_once(self, harness: ChainHarness, mode: str) -> None:
         """A refund returns exactly the shares to the depositor, is told whole, and ends there."""
         asset, user = getattr(harness, mode), harness.depositor.account

@@ -18,6 +18,7 @@ from tests.chains.harness import ChainHarness, some_shares
 class Drafting:
     """What every chain's drafts must be."""
 
+    @pytest.mark.parametrize("kind", [ActKind.DELIVER, ActKind.VOID])
     async def test_a_draft_can_be_rebuilt_from_its_terms(
         self, harness: ChainHarness, kind: ActKind
     ) -> None:
