@@ -180,7 +180,7 @@ async def airdrop(rpc: SolanaRpc, key: Pubkey, lamports: int) -> None:
 
 async def until(held: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a question to the node is answered with yes."""
-    while not await held():  # noqa: ASYNC110 - the node does not call back
+    while not await held():
         await asyncio.sleep(0.05)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import base58
 from solders.pubkey import Pubkey
@@ -24,6 +25,9 @@ from relayer.domain.draft import Attestation, Draft, payload_digest
 from relayer.domain.errors import DraftRefused, SettingRefused
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.domain.wire import Terms
+
+_PRUDENCE: Final = 0.8
+"""Part of the time allowed that a draft uses: attesters measure the pace of blocks themselves."""
 
 
 class SolanaDrafter:
@@ -66,7 +70,7 @@ class SolanaDrafter:
         signers = tuple(key for key in attesters if key in self._config.attesters)[: self.quorum]
         if len(signers) < self.quorum:
             raise DraftRefused(f"{len(signers)} attesters are given, {self.quorum} must sign")
-        header = await self._blocks.header_living(dies_at - self._now())
+        header = await self._blocks.header_living((dies_at - self._now()) * _PRUDENCE)
         terms = MessageTerms(
             blockhash=header.blockhash,
             slot=header.slot,

@@ -15,8 +15,11 @@ from relayer.domain.errors import Unavailable
 
 _FRESH_SECONDS: Final = 0.5
 _WINDOW_SECONDS: Final = 60.0
+_LEAST_LOOKS: Final = 3
 _SHORTEST_MEASURE: Final = (20, 2.0)
 """Blocks and seconds between two looks from which a pace can be told."""
+_SHORTEST_LIFE: Final = 12
+"""Blocks; nodes stop forwarding a message about six before its end, and it has to be signed."""
 _SKIPPED: Final = frozenset({-32007, -32009})
 _TRIES: Final = 8
 _CONFIRMED: Final = {"commitment": "confirmed"}
@@ -85,6 +88,8 @@ class Blocks:
         """The newest block whose hash dies within ``seconds``; the tip if all do."""
         tip = (await self.tip()).header
         blocks = int(seconds / self.pace) - 1
+        if blocks < _SHORTEST_LIFE:
+            raise Unavailable(f"{seconds:.1f} s are too short for a message to be signed and land")
         age = BLOCKHASH_BLOCKS - blocks
         if age <= 0:
             return tip
@@ -123,7 +128,7 @@ class Blocks:
         if self._looks and header.height < self._looks[-1][1]:
             self._looks.clear()
         self._looks.append((at, header.height))
-        while self._looks[0][0] < at - _WINDOW_SECONDS:
+        while len(self._looks) > _LEAST_LOOKS and self._looks[0][0] < at - _WINDOW_SECONDS:
             self._looks.popleft()
         return Tip(header=self._keep(header), at=at)
 

@@ -6,9 +6,10 @@ processor time of solana-py's client and lets several calls travel in one reques
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ import aiohttp
 from relayer.domain.errors import Unavailable
 
 Observe = Callable[[str, float, bool], None]
-"""Told after each request: method (``batch`` for several), seconds, whether it was answered."""
+"""Told after each call: method, seconds, whether the node answered."""
 
 _HEADERS: Final = MappingProxyType({"Content-Type": "application/json"})
 _MAX_ANSWER: Final = 64 * 1024 * 1024
@@ -40,6 +41,9 @@ class Call(NamedTuple):
     params: Sequence[Any] = ()
 
 
+_Waiting = tuple[Call, asyncio.Future[Any]]
+
+
 class SolanaRpc:
     """One endpoint."""
 
@@ -50,15 +54,22 @@ class SolanaRpc:
         ws_url: str | None = None,
         timeout_seconds: float = 10.0,
         headers: Mapping[str, str] | None = None,
+        batch_calls: int = 25,
         observe: Observe = lambda _method, _seconds, _ok: None,
     ) -> None:
-        """Remember where the node is; the session opens with the first call."""
+        """Remember where the node is; the session opens with the first call.
+
+        ``batch_calls`` bounds the calls put into one request, which may have 50 kB.
+        """
         self._url = url
         self._ws_url = ws_url
         self._headers = {**_HEADERS, **(headers or {})}
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._observe = observe
+        self._batch_calls = batch_calls
         self._session: aiohttp.ClientSession | None = None
+        self._waiting: list[_Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def has_stream(self) -> bool:
@@ -66,9 +77,15 @@ class SolanaRpc:
         return self._ws_url is not None
 
     async def call(self, method: str, *params: Any) -> Any:
-        """The result of one method; NodeError if the node refuses, Unavailable if it is silent."""
-        answer = await self._post(method, _body(0, method, params))
-        return _result(method, answer)
+        """The result of one method; NodeError if the node refuses, Unavailable if it is silent.
+
+        Calls made in the same turn of the event loop travel together in one request.
+        """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((Call(method, params), answer))
+        if len(self._waiting) == 1:
+            self._start(self._flush())
+        return await answer
 
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The results of several methods in their order; raises the first refusal."""
@@ -82,13 +99,14 @@ class SolanaRpc:
         """As ``batch``, with refusals standing as NodeError where their results would be."""
         if not calls:
             return []
-        body = [_body(place, one.method, one.params) for place, one in enumerate(calls)]
-        answers = await self._post("batch", body)
-        if not isinstance(answers, list):
-            _result("batch", answers)
-            raise Unavailable("batch: the node answers a batch with something else")
-        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-        return [_kept(one.method, by_id.get(place)) for place, one in enumerate(calls)]
+        begun, answered = time.monotonic(), False
+        try:
+            answers = await self._exchange(calls)
+            answered = True
+        finally:
+            for one in calls:
+                self._observe(one.method, time.monotonic() - begun, answered)
+        return answers
 
     async def listen(self, calls: Sequence[Call]) -> AsyncIterator[None]:
         """Subscribe, then yield at every notification until the connection ends.
@@ -109,7 +127,11 @@ class SolanaRpc:
             raise Unavailable(f"the subscription broke: {error!r}") from error
 
     async def close(self) -> None:
-        """Close the session."""
+        """Close the session; calls under way end as Unavailable."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        for _, answer in self._waiting:
+            answer.cancel()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -122,20 +144,47 @@ class SolanaRpc:
             )
         return self._session
 
-    async def _post(self, method: str, body: Any) -> Any:
-        begun, answered = time.monotonic(), False
+    async def _flush(self) -> None:
+        """Send what was asked in this turn, in as few requests as the node's limits allow."""
+        await asyncio.sleep(0)
+        waiting, self._waiting = self._waiting, []
+        for at in range(0, len(waiting), self._batch_calls):
+            self._start(self._answer(waiting[at : at + self._batch_calls]))
+
+    async def _answer(self, waiting: list[_Waiting]) -> None:
+        results: list[Any] = [Unavailable("the connection was closed") for _ in waiting]
         try:
-            async with self._open().post(self._url, data=json.dumps(body)) as response:
+            results = await self.try_batch([one for one, _ in waiting])
+        except Unavailable as error:
+            results = [Unavailable(str(error)) for _ in waiting]
+        finally:
+            _tell(waiting, results)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _exchange(self, calls: Sequence[Call]) -> list[Any]:
+        bodies = [_body(place, one.method, one.params) for place, one in enumerate(calls)]
+        names = ", ".join(sorted({one.method for one in calls}))
+        if len(calls) == 1:
+            return [_kept(names, await self._post(names, bodies[0]))]
+        answers = await self._post(names, bodies)
+        if not isinstance(answers, list):
+            raise Unavailable(f"{names}: the node answers a batch with {str(answers)[:200]}")
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        return [_kept(one.method, by_id.get(place)) for place, one in enumerate(calls)]
+
+    async def _post(self, method: str, body: Any) -> Any:
+        data = json.dumps(body, separators=(",", ":")).encode()
+        try:
+            async with self._open().post(self._url, data=data) as response:
                 if response.status != 200:
                     raise Unavailable(f"{method}: HTTP {response.status}")
-                text = await _read(method, response)
-            answer = json.loads(text)
-            answered = True
+                return json.loads(await _read(method, response))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{method}: {type(error).__name__} {error}") from error
-        finally:
-            self._observe(method, time.monotonic() - begun, answered)
-        return answer
 
 
 async def _read(method: str, response: aiohttp.ClientResponse) -> bytes:
@@ -153,11 +202,14 @@ def _body(place: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": place, "method": method, "params": params}
 
 
-def _result(method: str, answer: Any) -> Any:
-    kept = _kept(method, answer)
-    if isinstance(kept, NodeError):
-        raise kept
-    return kept
+def _tell(waiting: Sequence[_Waiting], results: Sequence[Any]) -> None:
+    for (_, answer), result in zip(waiting, results, strict=True):
+        if answer.done():
+            continue  # whoever asked was cancelled
+        if isinstance(result, Unavailable):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
 
 
 def _kept(method: str, answer: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from solders.message import from_bytes_versioned
@@ -34,6 +34,7 @@ from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
 from relayer.ports.signer import Signer
 
 _CONFIRMED: Final = {"commitment": "confirmed"}
+_FINALIZED: Final = {"commitment": "finalized"}
 _SIMULATE: Final = {**_CONFIRMED, "encoding": "base64", "sigVerify": False}
 _SEND: Final = {"encoding": "base64", "skipPreflight": True, "preflightCommitment": "confirmed"}
 _WITH_HISTORY: Final = {"searchTransactionHistory": True}
@@ -85,21 +86,6 @@ class SolanaWriter:
         """The key that pays fees and rent."""
         return Account(self._payer.public)
 
-    @property
-    def batch(self) -> int:
-        """One: an act with its quorum's signatures fills most of a transaction."""
-        return 1
-
-    @property
-    def ordered(self) -> bool:
-        """False: blockhashes expire, nonces do not exist."""
-        return False
-
-    @property
-    def payer(self) -> Account:
-        """The key that pays fees and rent."""
-        return Account(self._payer.public)
-
     async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:  # noqa: ARG002
         """The transaction of one act, signed and simulated; ``nonce`` means nothing here."""
         if len(acts) != 1:
@@ -134,14 +120,18 @@ class SolanaWriter:
 
     async def landing(self, submission: Submission) -> Landing:
         """Pending, landed, failed or dead; height is a slot."""
-        height, slot, oldest, status = await self._look(submission.tx)
-        if status is None and height > submission.bounds + 1:
-            self._refuse_short_history(height, slot, oldest, submission.bounds)
-            height, slot, oldest, status = await self._look(submission.tx)
+        status = await self._status(submission.tx)
+        if status is None:
+            epoch, oldest = await self._heights()
+            height = epoch["blockHeight"]
+            if height <= submission.bounds + 1:
+                return Landing(kind=LandingKind.PENDING, skipped={})
+            _refuse_short_history(height, epoch["absoluteSlot"], oldest, submission.bounds)
+            status = await self._status(submission.tx, _WITH_HISTORY)
             if status is None:
                 detail = f"absent at final height {height}, valid to {submission.bounds}"
                 return Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
-        if status is None or status["confirmationStatus"] != "finalized":
+        if status["confirmationStatus"] != "finalized":
             return Landing(kind=LandingKind.PENDING, skipped={})
         failed = status["err"] is not None
         return Landing(
@@ -201,21 +191,25 @@ class SolanaWriter:
         if missing:
             raise PayerEmpty(f"the payer is short of {missing} lamports")
 
-    async def _look(self, tx: str) -> tuple[int, int, int, dict[str, Any] | None]:
-        """Finalized height and slot, oldest block held, and the status as read after them."""
-        epoch, oldest = await self._rpc.batch(
-            [Call("getEpochInfo", ({"commitment": "finalized"},)), Call("getFirstAvailableBlock")]
-        )
-        statuses = await self._rpc.call("getSignatureStatuses", [tx], _WITH_HISTORY)
-        return epoch["blockHeight"], epoch["absoluteSlot"], oldest, statuses["value"][0]
+    async def _status(self, tx: str, *options: Mapping[str, bool]) -> Mapping[str, Any] | None:
+        answer = await self._rpc.call("getSignatureStatuses", [tx], *options)
+        status: Mapping[str, Any] | None = answer["value"][0]
+        return status
 
-    @staticmethod
-    def _refuse_short_history(height: int, slot: int, oldest: int, last_valid: int) -> None:
-        """Absence proves nothing on a node that may have forgotten where it could have landed."""
-        blocks = height - (last_valid - BLOCKHASH_BLOCKS)
-        earliest = max(slot - blocks * _SLOTS_PER_BLOCK, 0)
-        if oldest > earliest:
-            raise Unavailable(f"the endpoint holds blocks from {oldest} on, {earliest} is needed")
+    async def _heights(self) -> tuple[Mapping[str, Any], int]:
+        """Where the finalized chain stands, and the oldest slot the endpoint holds."""
+        epoch, oldest = await self._rpc.batch(
+            [Call("getEpochInfo", (_FINALIZED,)), Call("getFirstAvailableBlock")]
+        )
+        return epoch, oldest
+
+
+def _refuse_short_history(height: int, slot: int, oldest: int, last_valid: int) -> None:
+    """Absence proves nothing on a node that may have forgotten where it could have landed."""
+    blocks = height - (last_valid - BLOCKHASH_BLOCKS)
+    earliest = max(slot - blocks * _SLOTS_PER_BLOCK, 0)
+    if oldest > earliest:
+        raise Unavailable(f"the endpoint holds blocks from {oldest} on, {earliest} is needed")
 
 
 def _is_poor(error: Any) -> bool:
