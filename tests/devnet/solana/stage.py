@@ -10,11 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import aiohttp
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
@@ -59,6 +62,42 @@ class Stage:
         answer = await self.call(method, *params)
         assert "error" not in answer, answer
         return answer["result"]
+
+    def build(
+        self,
+        instructions: Sequence[Instruction],
+        signers: Sequence[Keypair],
+        tables: Sequence[AddressLookupTableAccount] = (),
+    ) -> VersionedTransaction:
+        """Return a transaction on the newest blockhash; the first signer pays."""
+        chain = self.net.node.chain
+        blockhash = chain.hash_of(chain.height)
+        payer = signers[0].pubkey()
+        message = MessageV0.try_compile(payer, list(instructions), list(tables), blockhash)
+        return VersionedTransaction(message, list(signers))
+
+    @staticmethod
+    def encode(transaction: VersionedTransaction) -> str:
+        """Return `transaction` in base64."""
+        return base64.b64encode(bytes(transaction)).decode()
+
+    async def send(
+        self, transaction: VersionedTransaction, *, skip_preflight: bool = False
+    ) -> dict[str, Any]:
+        """Return the answer to sending `transaction`, with preflight on the newest block."""
+        text = self.encode(transaction)
+        options = {"encoding": "base64", "preflightCommitment": "processed"}
+        options_all: dict[str, Any] = {**options, "skipPreflight": skip_preflight}
+        return await self.call("sendTransaction", text, options_all)
+
+    async def land(self, instructions: Sequence[Instruction], *signers: Keypair) -> str:
+        """Send, make a block, and return the signature of what must have succeeded."""
+        answer = await self.send(self.build(instructions, signers))
+        assert "result" in answer, answer
+        self.blocks(1)
+        statuses = await self.result("getSignatureStatuses", [answer["result"]])
+        assert statuses["value"][0]["err"] is None
+        return str(answer["result"])
 
     def blocks(self, count: int) -> None:
         """Make `count` blocks."""
@@ -125,8 +164,8 @@ class Rewriting:
             self._map(bytes(mint), bytes(owned_key(mint).pubkey()))
         every = {bytes(key) for one in transactions for key in one.message.account_keys}
         for owner in every:
-            for mint in [key for key in every if key in self._bytes]:
-                self._map_associated(owner, mint, every)
+            for known in [key for key in every if key in self._bytes]:
+                self._map_associated(owner, known, every)
 
     def _map_associated(self, owner: bytes, mint: bytes, every: set[bytes]) -> None:
         recorded = _associated(owner, mint)
