@@ -64,3 +64,7 @@ def main() -> None:
     except RelayerError as error:
         click.echo(f"relayer: {error}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

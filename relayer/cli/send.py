@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-
 from relayer.cli.options import config_option
 from relayer.domain.address import Account
 

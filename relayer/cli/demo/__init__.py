@@ -1,0 +1,78 @@
+"""``relayer demo``: the main job on local chains, with its proof."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from relayer.cli.demo.journey import Outcome
+
+
+@click.command()
+@click.option("--transfers", default=18, show_default=True, help="How many transfers to make.")
+@click.option("--crash", "crashes", default=0, show_default=True, help="SIGKILLs of the relayer.")
+@click.option("--users", default=4, show_default=True, help="Users who deposit.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".state/demo"),
+    show_default=True,
+    help="Config, keys, databases and logs; emptied first.",
+)
+def command(transfers: int, crashes: int, users: int, directory: Path) -> None:
+    """Start local chains and a relayer, move shares over all six routes, and prove the books.
+
+    Exit code 0 only if every transfer was delivered exactly once and the books balance.
+    """
+    sys.exit(asyncio.run(_demo(transfers, crashes, users, directory)))
+
+
+async def _demo(transfers: int, crashes: int, users: int, directory: Path) -> int:
+    from rich.console import Console
+
+    from relayer.cli.demo.journey import Demo
+    from relayer.devnet.world import LocalWorld, WorldOptions
+    from relayer.settings import load
+    from relayer.telemetry.log import LogFormat, configure_logs
+
+    configure_logs(LogFormat.CONSOLE, "error")
+    console = Console()
+    shutil.rmtree(directory, ignore_errors=True)
+    console.print("Starting Anvil (as BNB Chain), Solana and Tron, and deploying the bridge ...")
+    async with LocalWorld(directory, WorldOptions(users=users)) as world:
+        settings = load(world.config_path)
+        console.print(f"Moving {transfers} transfers over six routes ...")
+        demo = Demo(settings, world.config_path, console, transfers, users, crashes)
+        outcome = await demo.run()
+    return _report(console, outcome, transfers, crashes)
+
+
+def _report(console: Console, outcome: Outcome, transfers: int, crashes: int) -> int:
+    from relayer.cli.demo.show import books_table, latencies, transfers_table
+
+    console.print(transfers_table(outcome.stories))
+    console.print(books_table(outcome.before, outcome.after))
+    console.print(latencies(outcome.stories))
+    console.print(
+        f"relayer process: {outcome.cpu_seconds:.1f} s CPU, "
+        f"{1000 * outcome.cpu_seconds / transfers:.0f} ms per transfer with start-up, "
+        f"{outcome.peak_bytes / 2**20:.0f} MiB at most, {outcome.seconds:.0f} s in all"
+    )
+    for problem in outcome.wrong:
+        console.print(f"[red]{problem}[/red]")
+    if outcome.wrong:
+        return 1
+    killed = f", relayer killed {crashes} times" if crashes else ""
+    console.print(
+        f"[green]{transfers} transfers delivered, each once{killed}; the books balance to the "
+        "last unit.[/green]"
+    )
+    return 0

@@ -1,0 +1,190 @@
+"""One demo from start to proof."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from relayer.app.chains import ChainKit, kit_for
+from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
+from relayer.cli.demo.child import Child
+from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
+from relayer.cli.demo.show import Board
+from relayer.domain.address import ChainId
+from relayer.domain.errors import Transient, Unavailable
+from relayer.domain.lifecycle import Stage
+from relayer.ports.chain import ChainReader, Depositor
+from relayer.services.tracks import Filter, Story, Tracks
+from relayer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a demo proved: ``wrong`` is empty exactly when all is well."""
+
+    before: Books
+    after: Books
+    stories: tuple[Story, ...]
+    wrong: tuple[str, ...]
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    exit_code: int | None
+
+
+@dataclass(slots=True)
+class Demo:
+    """Transfers through a relayer process of its own, over chains that already run."""
+
+    settings: Settings
+    config_path: Path
+    console: Console
+    transfers: int
+    users: int
+    crashes: int = 0
+    patience: float = 90.0
+    """Seconds without progress after which the demo gives up."""
+    _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
+    _depositors: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict, init=False)
+    _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict, init=False)
+    _deposited: int = field(default=0, init=False)
+
+    async def run(self) -> Outcome:
+        """Start the relayer, deposit, wait, stop it, and read the proof from the chains."""
+        self._kits = {
+            chain.id: kit_for(self.settings, chain, _unobserved) for chain in self.settings.chains
+        }
+        readers = [kit.reader(0) for kit in self._kits.values()]
+        try:
+            return await self._run(readers)
+        finally:
+            for reader in readers:
+                await reader.close()
+
+    async def _run(self, readers: list[ChainReader]) -> Outcome:
+        before = await self._settled(readers)
+        child = Child(config=self.config_path, log=self.config_path.parent / "relayer.log")
+        began = time.monotonic()
+        await child.start()
+        try:
+            with Board(self.console, self.transfers) as board:
+                await self._move(child, board)
+            child.measure()
+        finally:
+            code = await child.stop()
+        seconds = time.monotonic() - began
+        after = await self._final(readers)
+        wrong = [*delivered_once(after, self.transfers), *unchanged(before, after)]
+        wrong += [f"the relayer drained with exit code {code}"] if code else []
+        return Outcome(
+            before=before,
+            after=after,
+            stories=tuple(self._stories()),
+            wrong=tuple(wrong),
+            seconds=seconds,
+            cpu_seconds=child.cpu,
+            peak_bytes=child.peak_bytes,
+            exit_code=code,
+        )
+
+    async def _move(self, child: Child, board: Board) -> None:
+        async with asyncio.TaskGroup() as group:
+            for journey in plan(self.settings, self.transfers, self.users):
+                group.create_task(self._deposit(journey, board))
+            if self.crashes:
+                group.create_task(self._crash(child, board))
+            await self._watch(child, board)
+
+    async def _deposit(self, journey: Journey, board: Board) -> None:
+        """A user's deposits on one chain are made one after the other."""
+        who = (journey.source, journey.user)
+        async with self._turns.setdefault(who, asyncio.Lock()):
+            if who not in self._depositors:
+                secret = user_secret(self.settings, *who)
+                self._depositors[who] = self._kits[journey.source].depositor(secret)
+            recipient = user_account(self.settings, journey.destination, journey.user)
+            await self._depositors[who].deposit(
+                journey.asset, journey.shares, journey.destination, recipient
+            )
+        self._deposited += 1
+        board.deposited()
+
+    async def _watch(self, child: Child, board: Board) -> None:
+        last, since = -1, time.monotonic()
+        while True:
+            if not self.crashes:
+                child.check()
+            stages = self._stages()
+            board.stages(stages)
+            if stages[Stage.DELIVERED] >= self.transfers:
+                return
+            moved = sum(stages.values()) + stages[Stage.DELIVERED] + self._deposited
+            if moved != last:
+                last, since = moved, time.monotonic()
+            if time.monotonic() - since > self.patience:
+                waiting = {f"{stage}": count for stage, count in stages.items()}
+                msg = f"nothing moved for {self.patience:.0f} s; transfers by stage: {waiting}"
+                raise Unavailable(msg)
+            child.measure()
+            await asyncio.sleep(0.2)
+
+    async def _crash(self, child: Child, board: Board) -> None:
+        """SIGKILL at random moments, then start again."""
+        for number in range(1, self.crashes + 1):
+            await asyncio.sleep(random.uniform(0.5, 3.0))  # noqa: S311 - moments, not secrets
+            await child.kill()
+            board.say(f"  relayer killed (SIGKILL {number} of {self.crashes}), starting again")
+            await child.start()
+
+    def _stages(self) -> Counter[Stage]:
+        try:
+            with Tracks(self._tracker) as tracks:
+                counts: Counter[Stage] = Counter()
+                for (stage, _), count in tracks.counts().items():
+                    counts[stage] += count
+                return counts
+        except Unavailable:
+            return Counter()
+
+    def _stories(self) -> list[Story]:
+        with Tracks(self._tracker) as tracks:
+            found = tracks.status(Filter(limit=self.transfers * 2))
+            stories = [story for track in found for story in tracks.trace(track.told.id.hex())]
+        return sorted(stories, key=lambda story: story.track.seen_at)
+
+    @property
+    def _tracker(self) -> Path:
+        return self.settings.path(self.settings.state_dir) / "tracker.db"
+
+    async def _settled(self, readers: list[ChainReader]) -> Books:
+        """The first reading: setting up must be final on every chain."""
+        for _ in range(150):
+            try:
+                books = await read_books(readers)
+            except Transient:
+                await asyncio.sleep(0.2)
+                continue
+            if all(k.low > 0 for k in books.k.values()):
+                return books
+            await asyncio.sleep(0.2)
+        msg = "the chains did not become final in time"
+        raise Unavailable(msg)
+
+    async def _final(self, readers: list[ChainReader]) -> Books:
+        """A reading in which the newest deliveries are final too."""
+        for _ in range(100):
+            books = await read_books(readers)
+            if len(books.deliveries) >= self.transfers:
+                return books
+            await asyncio.sleep(0.2)
+        return await read_books(readers)
+
+
+def _unobserved(method: str, seconds: float, good: bool) -> None:  # noqa: FBT001 - the hook's shape
+    del method, seconds, good

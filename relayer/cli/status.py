@@ -1,0 +1,53 @@
+"""``relayer status``: where transfers stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from relayer.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.option("--open", "open_only", is_flag=True, help="Only transfers that are not closed.")
+@click.option("--asset", help="Only this asset.")
+@click.option("--limit", default=30, show_default=True, help="How many, newest first.")
+def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int) -> None:
+    """List transfers, newest change first, with the reason where one waits."""
+    import time
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from relayer.cli.chain import short_name
+    from relayer.domain.amount import format_shares
+    from relayer.services.tracks import Filter, Tracks
+    from relayer.settings import load
+
+    settings = load(config_path)
+    with Tracks(settings.path(settings.state_dir) / "tracker.db") as tracks:
+        counts = tracks.counts()
+        found = tracks.status(Filter(open_only=open_only, asset=asset, limit=limit))
+    table = Table()
+    for name in ("transfer", "route", "asset", "shares", "stage", "since", "reason"):
+        table.add_column(name, no_wrap=name != "reason")
+    for track in found:
+        told = track.told
+        table.add_row(
+            told.id.hex()[:16],
+            f"{short_name(told.source)} → {short_name(told.destination)}",
+            told.asset,
+            format_shares(told.shares),
+            told.stage,
+            f"{time.time() - told.at:.0f} s ago",
+            told.reason or "",
+        )
+    console = Console()
+    console.print(table)
+    summary = ", ".join(
+        f"{count} {stage}{f' ({reason})' if reason else ''}"
+        for (stage, reason), count in sorted(counts.items(), key=str)
+    )
+    console.print(summary or "no transfer is known yet")

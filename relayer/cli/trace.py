@@ -1,0 +1,72 @@
+"""``relayer trace``: the life of one transfer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relayer.cli.options import config_option
+
+if TYPE_CHECKING:
+    from relayer.services.tracks import Story
+
+
+@click.command()
+@config_option
+@click.argument("name")
+def command(config_path: Path, name: str) -> None:
+    """Tell the story of NAME: a transfer id, or a transaction of its source or destination."""
+    from relayer.services.tracks import Tracks
+    from relayer.settings import load
+
+    settings = load(config_path)
+    with Tracks(settings.path(settings.state_dir) / "tracker.db") as tracks:
+        stories = tracks.trace(name)
+    if not stories:
+        click.echo(
+            f"no transfer is known by {name!r}: a deposit is seen once it is final on its chain",
+            err=True,
+        )
+        sys.exit(1)
+    for story in stories:
+        _tell(story)
+
+
+def _tell(story: Story) -> None:
+    from datetime import UTC, datetime
+
+    from relayer.cli.chain import short_name
+    from relayer.domain.address import caip10
+    from relayer.domain.amount import format_shares
+    from relayer.domain.lifecycle import Stage
+    from relayer.domain.reasons import EXPLANATIONS
+
+    told = story.track.told
+    click.echo(f"transfer    {told.id.hex()}")
+    click.echo(
+        f"            {format_shares(told.shares)} {told.asset}, "
+        f"{short_name(told.source)} → {short_name(told.destination)}"
+    )
+    click.echo(f"from        {caip10(told.source, told.sender)}")
+    if told.destination:
+        click.echo(f"to          {caip10(told.destination, told.recipient)}")
+    final = datetime.fromtimestamp(told.source_time, UTC)
+    click.echo(f"deposit     {told.source_tx}")
+    click.echo(f"            height {told.source_height}, {final:%Y-%m-%d %H:%M:%S} chain time")
+    if told.destination_tx:
+        click.echo(f"delivery    {told.destination_tx}")
+        if told.destination_height:
+            click.echo(f"            height {told.destination_height}")
+    click.echo("")
+    for fact in story.facts:
+        at = datetime.fromtimestamp(fact.at, UTC)
+        after = fact.at - story.track.seen_at
+        reason = f"  {fact.reason}: {fact.detail}" if fact.reason else ""
+        click.echo(f"  {at:%H:%M:%S}.{at:%f}"[:16] + f"  +{after:8.3f} s  {fact.stage}{reason}")
+    if told.reason and told.stage in (Stage.WAITING, Stage.PARKED):
+        click.echo(f"\n{EXPLANATIONS[told.reason].user}")
+        click.echo(f"Operators: {EXPLANATIONS[told.reason].operator}")
+    click.echo("")
