@@ -48,7 +48,7 @@ async def bus(tmp_path: Path, now: Now) -> AsyncIterator[SqliteBus]:
 async def _tidied(bus: SqliteBus, query: str, expected: int) -> None:
     """Wait until a count in the file is as expected."""
     async with asyncio.timeout(SOON):
-        while _count(bus, query) != expected:  # noqa: ASYNC110 - the writer tells nobody of tidying
+        while _count(bus, query) != expected:
             await asyncio.sleep(0.01)
 
 
@@ -136,7 +136,7 @@ async def test_empty_pages_go_back_to_the_disk(bus: SqliteBus, now: Now) -> None
     now.time += 2 * HOUR
     await _tidied(bus, "select count(*) from log", 0)
     async with asyncio.timeout(SOON):
-        while _count(bus, "pragma page_count") > burst // 2:  # noqa: ASYNC110 - as above
+        while _count(bus, "pragma page_count") > burst // 2:
             await asyncio.sleep(0.01)
 
     assert burst > 2_900
