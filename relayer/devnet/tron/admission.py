@@ -31,7 +31,7 @@ def check_form(transaction: Any, chain: Chain, slot_ms: int) -> Any:
     if raw.expiration < chain.head.timestamp + slot_ms:
         raise _expired()
     inner = _inner(raw.contract[0])
-    _check_signature(transaction, getattr(inner, "owner_address", b""))
+    check_signature(transaction, getattr(inner, "owner_address", b""))
     if not chain.refers(raw.ref_block_bytes, raw.ref_block_hash):
         raise Refused("TAPOS_ERROR", "Tapos check error.")
     _check_size(transaction)
@@ -76,7 +76,8 @@ def _check_size(transaction: Any) -> None:
         )
 
 
-def _check_signature(transaction: Any, owner: bytes) -> None:
+def check_signature(transaction: Any, owner: bytes) -> None:
+    """Check that the owner, and nobody else, signed; raises `Refused`."""
     signatures = list(transaction.signature)
     if not signatures:
         raise _bad_signature("miss sig or contract")
@@ -119,8 +120,6 @@ def check_contract(kind: str, inner: Any, raw: Any, world: World, prices: Prices
     if not addresses.is_address(owner):
         raise invalid("Invalid ownerAddress!")
     if owner not in world.accounts:
-        if kind == "TransferContract":
-            raise invalid("Validate TransferContract error, no OwnerAccount.")
         raise invalid(f"account [{addresses.to_visible(owner)}] does not exist")
     match kind:
         case "TransferContract":

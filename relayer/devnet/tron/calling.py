@@ -173,6 +173,8 @@ class Calling:
         """Build a TRX transfer; what its contract refuses is an `Error`."""
         inner = read_message("TransferContract", body, visible=visible_in(body))
         node = self.view.node
+        if inner.owner_address not in self.view.top.world.accounts:
+            raise ApiError(_VALIDATE, "Validate TransferContract error, no OwnerAccount.")
         transaction = self.built("TransferContract", inner, body)
         try:
             check_contract(

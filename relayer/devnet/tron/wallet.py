@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relayer.devnet.tron import addresses, messages
-from relayer.devnet.tron.admission import recover
+from relayer.devnet.tron.admission import check_signature
 from relayer.devnet.tron.faultwords import ApiError, Refused
 from relayer.devnet.tron.reading import (
     View,
@@ -96,28 +96,26 @@ class Wallet:
 
     async def sign_weight(self, body: dict[str, Any]) -> Any:
         """Return what the signatures of a transaction weigh; accounts have one key here."""
-        transaction = read_transaction(body)
+        transaction, visible = read_transaction(body), visible_in(body)
         if not transaction.raw_data.contract:
-            return {
-                "result": {
-                    "code": "OTHER_ERROR",
-                    "message": "Invalid transaction: no valid contract",
-                }
-            }
-        visible = visible_in(body)
+            words = "Invalid transaction: no valid contract"
+            return {"result": {"code": "OTHER_ERROR", "message": words}}
         owner = getattr(messages.unpack(transaction.raw_data.contract[0]), "owner_address", b"")
-        approved = [recover(one, txid(transaction)) for one in transaction.signature]
-        enough = owner in approved
-        answer: dict[str, Any] = {"result": {} if enough else {"code": "NOT_ENOUGH_PERMISSION"}}
-        if approved:
-            answer["approved_list"] = [render_address(one, visible=visible) for one in approved]
-        key = {"address": render_address(owner, visible=visible), "weight": 1}
-        answer["permission"] = {"keys": [key], "threshold": 1, "permission_name": "owner"}
-        if enough:
-            answer["current_weight"] = 1
-        shown = render_transaction(transaction, visible=visible)
+        shown_owner = render_address(owner, visible=visible)
+        key = {"address": shown_owner, "weight": 1}
         identity = txid(transaction).hex()
-        answer["transaction"] = {"result": {"result": True}, "txid": identity, "transaction": shown}
+        result = _weighed(transaction, owner)
+        answer: dict[str, Any] = {
+            "result": result,
+            "permission": {"keys": [key], "threshold": 1, "permission_name": "owner"},
+            "transaction": {
+                "result": {"result": True},
+                "txid": identity,
+                "transaction": render_transaction(transaction, visible=visible),
+            },
+        }
+        if not result:
+            answer |= {"approved_list": [shown_owner], "current_weight": 1}
         return answer
 
     async def resources(self, body: dict[str, Any]) -> Any:
@@ -260,6 +258,18 @@ def energy_prices(view: View) -> Answer:
     return answer
 
 
+def _weighed(transaction: Any, owner: bytes) -> dict[str, str]:
+    """Return what is wrong with the signatures of an owner's transaction, nothing if all is well."""
+    if not transaction.signature:
+        return {"code": "NOT_ENOUGH_PERMISSION"}
+    try:
+        check_signature(transaction, owner)
+    except Refused as refused:
+        words = refused.words.removeprefix("Validate signature error: ")
+        return {"code": "PERMISSION_ERROR", "message": words}
+    return {}
+
+
 def _contract_address(body: dict[str, Any]) -> bytes:
     """Return the address of a contract asked for; base58 is demanded when visible."""
     text = str(body.get("value", ""))
@@ -291,4 +301,4 @@ def _text_form(transaction: Any) -> str:
     shown = {
         key: value for key, value in render(transaction, visible=False).items() if key != "ret"
     }
-    return json.dumps(shown)
+    return json.dumps(shown, separators=(",", ": "))

@@ -16,7 +16,7 @@ import aiohttp
 from coincurve import PrivateKey
 
 from relayer.devnet.tron import TronDevnet, addresses, messages
-from relayer.devnet.tron.rendering import txid
+from relayer.devnet.tron.rendering import render_transaction, txid
 from tests.devnet.tron.recorded import Exchange, exchanges
 
 OWNER = "22edcae25297cdcfdc624f3e46cee73c8c716ed4"
@@ -43,6 +43,29 @@ class Stage:
     session: aiohttp.ClientSession
     known: dict[str, str] = field(default_factory=dict)
     keys: dict[bytes, PrivateKey] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> bytes:
+        """The account that sends most."""
+        return bytes.fromhex("41" + self.known[OWNER])
+
+    def transfer(self, amount: int, sender: str = OWNER) -> Any:
+        """Return a signed transfer of TRX (amount in sun) to the second account."""
+        inner = messages.new(
+            "TransferContract",
+            owner_address=bytes.fromhex("41" + self.known[sender]),
+            to_address=bytes.fromhex("41" + self.known[SECOND]),
+            amount=amount,
+        )
+        packed = [messages.pack("TransferContract", inner)]
+        raw = messages.new("Raw", contract=packed, timestamp=self.net.node.chain.head.timestamp)
+        transaction = messages.new("Transaction", raw_data=raw)
+        return self.adapted(transaction.SerializeToString().hex())
+
+    async def broadcast(self, transaction: Any, **changes: Any) -> Any:
+        """Broadcast the JSON form with some of its fields changed."""
+        body = render_transaction(transaction, visible=False) | {"visible": False} | changes
+        return await self.post("/wallet/broadcasttransaction", **body)
 
     async def step(self, count: int = 1) -> None:
         """Make blocks."""
@@ -105,7 +128,8 @@ class Stage:
         """Sign with the key of the transaction's owner, or another one."""
         del transaction.signature[:]
         if key is None:
-            owner = messages.unpack(transaction.raw_data.contract[0]).owner_address
+            contracts = transaction.raw_data.contract
+            owner = messages.unpack(contracts[0]).owner_address if contracts else self.owner
             key = self.keys[owner]
         transaction.signature.append(key.sign_recoverable(txid(transaction), hasher=None))
         return transaction
