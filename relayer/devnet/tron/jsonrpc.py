@@ -154,11 +154,19 @@ class JsonRpc:
         """Run a call on the newest block; revert data is lost."""
         if not isinstance(request, dict) or set(request) - _CALL_FIELDS:
             raise RpcError(-32700, "JSON parse error", is_unreadable=True)
-        if isinstance(which, dict):
-            raise RpcError(-32000, "header not found")
-        _only_latest(which)
+        self._check_place(which)
         execution = await self._execute(request)
         return "0x" + execution.output.hex()
+
+    def _check_place(self, which: Any) -> None:
+        """Check where a call is to run: at the newest block, or at one that an object names.
+
+        The node runs the latter at its newest block all the same.
+        """
+        if not isinstance(which, dict):
+            _only_latest(which)
+        elif self._filters.block_at(which.get("blockNumber")) is None:
+            raise RpcError(-32000, "header not found")
 
     async def estimate(self, request: Any) -> str:
         """Return the energy of a call; a plain transfer needs none."""
