@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from relayer.devnet.solana.chain import Commitment
 from relayer.devnet.solana.methods.method import API_VERSION, Method, at_slot
+from relayer.devnet.solana.params import as_list, as_pubkey
 from relayer.devnet.solana.rpcerror import RpcError
 
 if TYPE_CHECKING:
@@ -121,6 +122,14 @@ def _inflation_governor(_node: Node, _params: Params) -> Any:
     }
 
 
+def _inflation_rate(_node: Node, _params: Params) -> Any:
+    return {"epoch": 0, "foundation": 0.004, "total": 0.08, "validator": 0.076}
+
+
+def _inflation_reward(_node: Node, params: Params) -> Any:
+    return [None for _ in map(as_pubkey, as_list(params.get(0)))]
+
+
 def _minimum_delegation(node: Node, params: Params) -> Any:
     height = params.options(0, "CommitmentConfig").height(node)
     return at_slot(node, height, 1_000_000_000)
@@ -160,6 +169,8 @@ METHODS = {
     "getVoteAccounts": Method(_vote_accounts),
     "getSupply": Method(_supply),
     "getInflationGovernor": Method(_inflation_governor),
+    "getInflationRate": Method(_inflation_rate, 0, 0),
+    "getInflationReward": Method(_inflation_reward, 1, 2),
     "getStakeMinimumDelegation": Method(_minimum_delegation),
     "getHighestSnapshotSlot": Method(_no_snapshot, 0, 0),
     "getMaxRetransmitSlot": Method(_newest_slot, 0, 0),
