@@ -13,7 +13,8 @@ const RUNTIME_LIMIT = 24576;
 
 function compile() {
   const sources = Object.fromEntries(Object.entries(ownSources()).map(([path, content]) => [path, { content }]));
-  const outputSelection = { "*": { "*": ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
+  const wanted = ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"];
+  const outputSelection = Object.fromEntries(ARTIFACTS.map((name) => [`src/${name}.sol`, { [name]: wanted }]));
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
   const read = (path) => {
     try {
