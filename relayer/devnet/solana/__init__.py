@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from relayer.devnet.solana.config import SolanaDevnetConfig
 from relayer.devnet.solana.faults import Faults
+from relayer.devnet.solana.rpcerror import RpcError
 from relayer.devnet.solana.server import SolanaDevnet
 
-__all__ = ["Faults", "SolanaDevnet", "SolanaDevnetConfig"]
+__all__ = ["Faults", "RpcError", "SolanaDevnet", "SolanaDevnetConfig"]

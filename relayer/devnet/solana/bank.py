@@ -123,6 +123,11 @@ class Bank:
         """Drop the older states that only reads below `height` would need."""
         self._versions.forget(height)
 
+    def undo(self, height: int) -> None:
+        """Set all accounts back to what they were at `height`, which must not be final."""
+        for key, account in self._versions.undo(height).items():
+            self._svm.set_account(key, account or EMPTY)
+
     def clock(self, height: int) -> tuple[int, int, int]:
         """Return slot, epoch and Unix time of the block at `height`."""
         slot = self._chain.slot_of(height)

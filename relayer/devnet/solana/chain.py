@@ -51,6 +51,9 @@ class Chain:
         self._slots = array("Q", [0])
         self._times = array("q", [now])
         self._oldest = 0
+        self._rooted = 0
+        self._newest_slot = 0
+        self._forks = [0]
         self._recent: dict[Hash, int] = {self.genesis_hash: 0}
 
     @property
@@ -74,9 +77,9 @@ class Chain:
             case Commitment.PROCESSED:
                 return self.height
             case Commitment.CONFIRMED:
-                return max(self.height - self._config.confirmed_lag_slots, 0)
+                return max(self.height - self._config.confirmed_lag_slots, self._rooted)
             case Commitment.FINALIZED:
-                return max(self.height - self._config.finalized_lag_slots, 0)
+                return self._rooted
             case _:
                 assert_never(commitment)
 
@@ -96,7 +99,9 @@ class Chain:
         """Return the blockhash at `height`."""
         if height == 0:
             return self.genesis_hash
-        seed = bytes(self.genesis_hash) + height.to_bytes(8, "little")
+        # Blocks of a new fork have other hashes than those that they replace.
+        fork = sum(1 for start in self._forks if start <= height)
+        seed = bytes(self.genesis_hash) + height.to_bytes(8, "little") + fork.to_bytes(8, "little")
         return Hash.from_bytes(hashlib.sha256(seed).digest())
 
     def block(self, height: int) -> Block:
@@ -136,20 +141,30 @@ class Chain:
 
     def next_slot(self) -> int:
         """Return the slot that the next block will have."""
-        following = self._slots[-1] + 1
+        following = self._newest_slot + 1
         every = self._config.skip_every
         return following + 1 if every and following % every == 0 else following
 
     def advance(self, now: int) -> Block:
         """Append the next block at time `now` (never before its parent) and return its head."""
         slot = self.next_slot()
+        self._newest_slot = slot
         self._slots.append(slot)
         self._times.append(max(now, self._times[-1]))
         self._recent[self.hash_of(self.height)] = self.height
+        self._rooted = max(self._rooted, self.height - self._config.finalized_lag_slots)
         if len(self._recent) > self.lifetime * 2 + self._config.finalized_lag_slots:
             del self._recent[next(iter(self._recent))]
         self._purge()
         return self.block(self.height)
+
+    def truncate(self, height: int) -> None:
+        """Drop the blocks above `height`; their slots are skipped from now on."""
+        kept = height - self._oldest + 1
+        del self._slots[kept:]
+        del self._times[kept:]
+        self._forks.append(height + 1)
+        self._recent = {one: at for one, at in self._recent.items() if at <= height}
 
     def _purge(self) -> None:
         # By the tenth, because cutting the front of an array moves all that is behind it.

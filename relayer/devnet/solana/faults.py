@@ -13,7 +13,7 @@ class Faults:
 
     `latency` delays every HTTP answer by so many seconds. `too_many_requests` is how many of the
     next HTTP requests get 429. `overrides` maps a method to a function that turns (method, params,
-    true result) into the answer given: a lie. `phantom_logs` is on by default, because real nodes do
+    true result) into the answer given, a lie; it may raise RpcError. `phantom_logs` is on by default, because real nodes do
     it: finalized logs subscriptions also announce transactions that were only simulated.
     """
 

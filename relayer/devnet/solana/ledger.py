@@ -92,6 +92,18 @@ class Ledger:
                 found.append(landed)
         return found
 
+    def truncate(self, height: int) -> None:
+        """Take back the transactions of all blocks above `height`, as if they had never landed."""
+        cut = bisect_right(self._landed, height, key=lambda landed: landed.height)
+        undone, self._landed = self._landed[cut:], self._landed[:cut]
+        for landed in reversed(undone):
+            del self._by_signature[landed.envelope.signature]
+            for key in dict.fromkeys(landed.outcome.loaded.keys):
+                sequences = self._by_address[key]
+                sequences.pop()
+                if not sequences:
+                    del self._by_address[key]
+
     def purge(self, height: int) -> None:
         """Drop all transactions of blocks up to `height`, as a node does with its old ledger."""
         cut = bisect_right(self._landed, height, key=lambda landed: landed.height)

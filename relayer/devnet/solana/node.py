@@ -102,6 +102,19 @@ class Node:
             tell(block, landed)
         return block
 
+    def reorg(self, blocks: int) -> int:
+        """Replace the newest blocks by a fork without their transactions; return how many went.
+
+        Final blocks stay. The dropped slots are skipped for ever, and what had landed in them may
+        land again.
+        """
+        target = max(self.chain.height - blocks, self.chain.tip(Commitment.FINALIZED))
+        dropped = self.chain.height - target
+        self.bank.undo(target)
+        self.ledger.truncate(target)
+        self.chain.truncate(target)
+        return dropped
+
     def recent(self, blockhash: Hash, height: int, ages: int) -> bool:
         """Return whether `blockhash` is known at `height` and at most `ages` blocks old there."""
         born = self.chain.recent_height(blockhash)

@@ -140,7 +140,7 @@ class PubSub:
     def _tell(self, _block: Block, _landed: list[Landed]) -> None:
         for commitment in Commitment:
             height = self._node.chain.tip(commitment)
-            if height <= self._told[commitment]:
+            if height <= self._told[commitment] and commitment is not Commitment.PROCESSED:
                 continue
             self._told[commitment] = height
             if self._by_number:

@@ -67,6 +67,14 @@ class SolanaDevnet:
         """Drop the transactions of all slots below `slot`, as a node does with an old ledger."""
         self.node.ledger.purge(self.node.chain.height_before(slot))
 
+    def reorg(self, blocks: int) -> int:
+        """Drop so many of the newest blocks that are not final; return how many went."""
+        return self.node.reorg(blocks)
+
+    async def cut_subscriptions(self) -> None:
+        """Close all WebSocket connections, as a restarted proxy does."""
+        await self._pubsub.close()
+
     async def __aenter__(self) -> Self:
         """Listen on both ports and start the slot clock; raises OSError if a port is taken."""
         try:

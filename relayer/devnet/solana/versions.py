@@ -52,6 +52,16 @@ class Versions:
         """Return the addresses that `owner` has ever owned, in their order."""
         return sorted(self._by_owner.get(owner, ()), key=bytes)
 
+    def undo(self, height: int) -> dict[Pubkey, Account | None]:
+        """Return what the accounts written above `height` were at it, and forget those writes."""
+        restored: dict[Pubkey, Account | None] = {}
+        for block in sorted((at for at in self._written if at > height), reverse=True):
+            for key in self._written.pop(block):
+                _, restored[key] = self._before[key].pop()
+                if not self._before[key]:
+                    del self._before[key]
+        return restored
+
     def forget(self, height: int) -> None:
         """Drop the states that only reads below `height` would need."""
         for old in [at for at in self._written if at <= height]:

@@ -6,12 +6,16 @@ import asyncio
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 from solders.keypair import Keypair
 
-from relayer.devnet.solana import SolanaDevnet, SolanaDevnetConfig
-from tests.devnet.solana.instructions import memo
+from relayer.devnet.solana import RpcError, SolanaDevnet, SolanaDevnetConfig
+from tests.devnet.solana.instructions import memo, pay
 from tests.devnet.solana.stage import Stage
+
+PROCESSED = {"commitment": "processed"}
+CONFIRMED = {"commitment": "confirmed"}
 
 
 async def test_a_late_answer_takes_its_time(stage: Stage) -> None:
@@ -110,3 +114,79 @@ def test_history_is_bounded() -> None:
     assert kept == sorted(kept)
     assert 20 <= sum(kept) <= 22
     assert net.node.ledger.count == 60
+
+
+async def test_a_reorg_takes_back_what_was_not_final(stage: Stage) -> None:
+    """Balance, status and history go back, the slot is skipped, and the same bytes land again."""
+    payer, target = Keypair(), Keypair().pubkey()
+    stage.fund(payer.pubkey())
+    transaction = stage.build([pay(payer.pubkey(), target, 10**7)], [payer])
+    signature = (await stage.send(transaction))["result"]
+    stage.blocks(3)
+    before = await stage.result("getSlot", PROCESSED)
+    old_hash = (await stage.result("getLatestBlockhash", PROCESSED))["value"]["blockhash"]
+
+    dropped = stage.net.reorg(3)
+
+    assert dropped == 3
+    assert (await stage.result("getBalance", str(target), PROCESSED))["value"] == 0
+    assert (await stage.result("getSignatureStatuses", [signature]))["value"] == [None]
+    assert await stage.result("getSignaturesForAddress", str(target), CONFIRMED) == []
+    stage.blocks(1)
+    assert await stage.result("getSlot", PROCESSED) == before + 1
+    assert (await stage.call("getBlock", before, CONFIRMED))["error"]["code"] == -32007
+    assert (await stage.result("isBlockhashValid", old_hash, PROCESSED))["value"] is False
+    again = await stage.send(transaction)
+    stage.blocks(1)
+    assert again["result"] == signature
+    assert (await stage.result("getBalance", str(target), PROCESSED))["value"] == 10**7
+
+
+async def test_a_reorg_never_takes_back_what_is_final(stage: Stage) -> None:
+    """However deep it is asked to be, the finalized block and its state stay."""
+    key = Keypair().pubkey()
+    stage.fund(key)
+    final = await stage.result("getSlot")
+
+    dropped = stage.net.reorg(10_000)
+
+    assert dropped == 31
+    assert await stage.result("getSlot") == final
+    assert (await stage.result("getBalance", str(key)))["value"] == 1_000 * 10**9
+    stage.blocks(1)
+    assert await stage.result("getSlot") == final
+
+
+async def test_a_cut_connection_ends_its_subscriptions(stage: Stage) -> None:
+    """The client sees its WebSocket close."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(stage.net.ws_url) as socket,
+    ):
+        await socket.send_str('{"jsonrpc":"2.0","id":1,"method":"slotSubscribe"}')
+        await socket.receive_str()
+
+        await stage.net.cut_subscriptions()
+
+        assert (await socket.receive()).type in {
+            aiohttp.WSMsgType.CLOSE,
+            aiohttp.WSMsgType.CLOSED,
+            aiohttp.WSMsgType.CLOSING,
+        }
+
+
+async def test_an_override_may_fail_as_a_node_does(stage: Stage) -> None:
+    """An RpcError raised by an override becomes the answer."""
+
+    def behind(_method: str, _params: list[Any], _result: Any) -> Any:
+        raise RpcError(-32005, "Node is behind by 42 slots", {"numSlotsBehind": 42})
+
+    stage.net.faults.overrides["getHealth"] = behind
+
+    answer = await stage.call("getHealth")
+
+    assert answer["error"] == {
+        "code": -32005,
+        "message": "Node is behind by 42 slots",
+        "data": {"numSlotsBehind": 42},
+    }
