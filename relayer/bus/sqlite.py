@@ -204,10 +204,10 @@ class SqlitePartition:
 
     async def _load(self) -> dict[str, bytes]:
         values: dict[str, bytes] = {}
-        offset = 0
-        while chunk := self._bus.log.read(self._state, self._number, offset, CHUNK):
-            values |= {r.key: r.value for r in chunk if r.value is not None}
-            offset = chunk[-1].offset + 1
+        last: str | None = None
+        while chunk := self._bus.log.values(self._state, self._number, last, CHUNK):
+            values.update(chunk)
+            last = chunk[-1][0]
             await asyncio.sleep(0)
         return values
 

@@ -178,10 +178,7 @@ class Log:
                 "where topic = ? and part = ? and off >= ? order by off limit ?",
                 (self.ids[topic], number, offset, limit),
             ):
-                if crc != _checksum(key, value):
-                    raise FileTrouble(
-                        self.path, f"record {topic}/{number}/{off} is damaged. {REBUILD}"
-                    )
+                self._examine(crc, key, value)
                 records.append(
                     Record(
                         topic=topic, partition=number, offset=off, key=key, value=value, time=time
@@ -191,6 +188,26 @@ class Log:
                 if size > READ_BYTES:
                     break
         return records
+
+    def values(
+        self, state: str, number: int, after: str | None, limit: int
+    ) -> list[tuple[str, bytes]]:
+        """Return up to `limit` keys behind `after`, in their order, with their last values."""
+        side = ">= ''" if after is None else "> ?4"
+        values: list[tuple[str, bytes]] = []
+        with named(self.path):
+            for key, value, crc in self._read.execute(
+                "select key, value, crc from kept where topic = ?1 and part = ?2 "  # noqa: S608 - one of two constants
+                f"and key {side} and value is not null order by key limit ?3",
+                (self.ids[state], number, limit, *(() if after is None else (after,))),
+            ):
+                self._examine(crc, key, value)
+                values.append((key, value))
+        return values
+
+    def _examine(self, crc: int, key: str, value: bytes | None) -> None:
+        if crc != _checksum(key, value):
+            raise FileTrouble(self.path, f"the record of key {key!r} is damaged. {REBUILD}")
 
 
 def _checksum(key: str, value: bytes | None) -> int:

@@ -38,6 +38,7 @@ async def bus(tmp_path: Path, now: Now) -> AsyncIterator[SqliteBus]:
     """A bus that tidies all the time, after a clock that the test moves."""
     topics = [
         Topic(name="hour", partitions=2, retention=timedelta(hours=1), compacted=False),
+        Topic(name="other", partitions=2, retention=None, compacted=False),
         Topic(name="ever", partitions=1, retention=None, compacted=False),
         Topic(name="state", partitions=2, retention=None, compacted=True),
     ]
@@ -84,6 +85,20 @@ async def test_offsets_go_on_where_all_records_have_gone(bus: SqliteBus, now: No
 
         (record,) = await partition.take(5, 1, asyncio.Event())
         assert (record.key, record.offset) == ("next", 5)
+
+
+async def test_another_inbox_is_taken_from_its_beginning(bus: SqliteBus) -> None:
+    """A position belongs to the inbox it was taken from."""
+    await bus.publish([out("hour", 0, f"k{i}") for i in range(3)])
+    await bus.publish([out("other", 0, "first")])
+    async with bus.own("hour", "state", 0) as partition:
+        await partition.restore()
+        await partition.take(5, 1, asyncio.Event())
+        await partition.commit([], {"k": b"v"})
+
+    async with bus.own("other", "state", 0) as partition:
+        assert await partition.restore() == {"k": b"v"}
+        assert keys(await partition.take(5, 1, asyncio.Event())) == ["first"]
 
 
 async def test_an_owner_whose_records_expired_goes_on_with_the_oldest_kept(
