@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from relayer.devnet.solana.chain import Commitment
 from relayer.devnet.solana.methods.accounts import encoding_of, passes
 from relayer.devnet.solana.methods.method import Method
-from relayer.devnet.solana.params import as_list, as_pubkey, as_signature, unknown_variant
+from relayer.devnet.solana.params import (
+    as_list,
+    as_pubkey,
+    as_signature,
+    unknown_variant,
+    wrong_type,
+)
 from relayer.devnet.solana.rpcerror import RpcError, invalid_params
 from relayer.devnet.solana.views.accounts import data_view, render_account
 
@@ -238,7 +244,9 @@ def _logs(_node: Node, params: Params) -> Subscription:
             raise unknown_variant(rule, _LOGS_FILTERS)
         return LogsSubscription(None, options.commitment())
     if not isinstance(rule, dict) or "mentions" not in rule:
-        raise unknown_variant(str(next(iter(rule or ["null"]))), _LOGS_FILTERS)
+        if not isinstance(rule, dict) or not rule:
+            raise wrong_type(rule, "enum RpcTransactionLogsFilter")
+        raise unknown_variant(str(next(iter(rule))), _LOGS_FILTERS)
     mentions = as_list(rule["mentions"])
     if len(mentions) != 1:
         raise invalid_params("Invalid Request: Only 1 address supported")

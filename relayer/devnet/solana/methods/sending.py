@@ -12,7 +12,7 @@ from relayer.devnet.solana import txerror
 from relayer.devnet.solana.lookup import LookupFailed, load_accounts
 from relayer.devnet.solana.methods.method import Method, at_slot
 from relayer.devnet.solana.outcome import Loaded, Outcome
-from relayer.devnet.solana.params import Options, as_list, as_pubkey
+from relayer.devnet.solana.params import Options, as_list, as_pubkey, wrong_type
 from relayer.devnet.solana.rpcerror import RpcError, invalid_params
 from relayer.devnet.solana.views.accounts import Encoding, render_account
 from relayer.devnet.solana.views.transactions import (
@@ -106,6 +106,8 @@ def _accounts_asked(options: Options, envelope: Envelope) -> tuple[list[Pubkey],
     asked = options.members.get("accounts")
     if asked is None:
         return None
+    if not isinstance(asked, dict):
+        raise wrong_type(asked, "struct RpcSimulateTransactionAccountsConfig")
     rules = Options(asked)
     name = rules.encoding("base64")
     if name in ("binary", "base58"):
