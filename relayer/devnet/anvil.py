@@ -130,7 +130,7 @@ class Anvil:
         binary = find_anvil()
         for attempt in range(_START_ATTEMPTS):
             try:
-                await self._start(binary, self.config.port or _free_port())
+                await self._start(binary, _free_port(self.config.port))
             except AnvilError:
                 await self.stop()
                 if self.config.port or attempt == _START_ATTEMPTS - 1:
@@ -227,8 +227,17 @@ async def _watch(pid: int) -> asyncio.subprocess.Process:
     )
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
+    """Return a port to listen on, `wanted` unless 0; raises `AnvilError` when it is taken.
+
+    Anvil must not be started on a taken one: whoever has it might be another Anvil that answers.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            message = f"port {wanted} is taken: {error}"
+            raise AnvilError(message) from error
         port: Any = probe.getsockname()[1]
     return int(port)

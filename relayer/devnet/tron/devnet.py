@@ -101,6 +101,11 @@ class TronDevnet:
         """Give an account (base58, hex with 41, or 21 bytes) sun out of nothing."""
         await self.node.fund(_address(address), sun)
 
+    async def wait_for_height(self, number: int) -> None:
+        """Wait until the head has at least this number."""
+        while self.node.chain.head.number < number:
+            await asyncio.sleep(self.config.block_seconds / 4)
+
     async def __aenter__(self) -> Self:
         """Start engine, ports and block production; raises `AnvilError` and `OSError`."""
         try:
