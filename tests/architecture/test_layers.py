@@ -12,39 +12,36 @@ import pytest
 from tests.architecture.tree import ROOT
 
 PLANTS = {
-    "domain imports a service": ("domain/planted.py", "import relayer.services", "layers"),
-    "a port imports an adapter": ("ports/planted.py", "import relayer.bus", "layers"),
-    "a service imports an adapter": ("services/planted.py", "import relayer.chains", "layers"),
-    "the bus imports a chain": ("bus/planted.py", "import relayer.chains", "layers"),
-    "a chain imports another": ("chains/tron/planted.py", "import relayer.chains.solana", "chains"),
-    "a service imports another": (
-        "services/listener.py",
-        "import relayer.services.monitor",
-        "services",
-    ),
-    "the bus imports the devnet": ("bus/planted.py", "import relayer.devnet", "devnet"),
-    "the domain reads a clock": ("domain/planted.py", "import time", "pure"),
-    "a service imports a library": ("services/planted.py", "import web3", "libraries"),
+    "the domain imports a service": ("domain/planted_a.py", "relayer.services.listener"),
+    "a port imports an adapter": ("ports/planted_b.py", "relayer.bus.sqlite"),
+    "a service imports an adapter": ("services/monitor/planted_c.py", "relayer.bus.sqlite"),
+    "the bus imports a chain": ("bus/planted_d.py", "relayer.chains.gateway"),
+    "a chain imports another": ("chains/tron/planted_e.py", "relayer.chains.solana"),
+    "a service imports another": ("services/relayer/planted_f.py", "relayer.services.monitor"),
+    "the bus imports the devnet": ("bus/planted_g.py", "relayer.devnet"),
+    "the domain reads a clock": ("domain/planted_h.py", "time"),
+    "a service imports a library": ("services/monitor/planted_i.py", "web3"),
 }
+CONTRACTS = 6
 
 
-def _lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
     program = str(Path(sys.executable).with_name("lint-imports"))
-    command = [program, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run([program], cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the package and its contracts to where violations can be planted."""
+def planted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Plant one violation of each kind in a copy; returns what the check says of it."""
     folder = tmp_path_factory.mktemp("project")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "relayer", folder / "relayer", ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
-    for package in ("services", "chains/solana", "chains/tron", "devnet", "bus"):
-        (folder / "relayer" / package).mkdir(parents=True, exist_ok=True)
-        (folder / "relayer" / package / "__init__.py").touch()
-    return folder
+    for file, target in PLANTS.values():
+        (folder / "relayer" / file).write_text(f"import {target}\n")
+    done = _lint(folder)
+    assert done.returncode != 0
+    return done.stdout
 
 
 def test_layers_hold() -> None:
@@ -52,20 +49,18 @@ def test_layers_hold() -> None:
     done = _lint(ROOT)
 
     assert done.returncode == 0, done.stdout
+    assert f"{CONTRACTS} kept, 0 broken" in done.stdout
+
+
+def test_every_contract_can_break(planted: str) -> None:
+    """With one violation of each kind, no contract is kept."""
+    assert f"0 kept, {CONTRACTS} broken" in planted
 
 
 @pytest.mark.parametrize("plant", PLANTS)
-def test_a_planted_violation_is_found(project: Path, plant: str) -> None:
-    """An import against a contract makes the check of that contract fail."""
-    file, line, contract = PLANTS[plant]
-    planted = project / "relayer" / file
-    before = planted.read_text() if planted.exists() else None
-    planted.write_text(f"{before or ''}\n{line}\n")
+def test_a_planted_violation_is_found(planted: str, plant: str) -> None:
+    """An import against a contract is named by the check."""
+    file, target = PLANTS[plant]
+    module = "relayer." + file.removesuffix(".py").replace("/", ".")
 
-    try:
-        done = _lint(project, "--contract", contract)
-    finally:
-        planted.unlink() if before is None else planted.write_text(before)
-
-    assert done.returncode != 0
-    assert line.removeprefix("import ") in done.stdout
+    assert f"{module} -> {target}" in planted
