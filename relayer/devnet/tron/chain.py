@@ -89,8 +89,10 @@ class Chain:
         for one in block.included:
             self._included[one.txid] = one
             self.pool.pop(one.txid, None)
-        if block.number > self.retention:
-            self._forget(block.number - self.retention)
+        oldest = block.number - self.retention
+        # After a reorg the head passes a height again whose oldest block is gone already.
+        if oldest > 0 and oldest in self.blocks:
+            self._forget(oldest)
 
     def replace_head(self, block: Block) -> None:
         """Put a changed world under the head block."""

@@ -58,6 +58,7 @@ class TronDevnet:
     config: TronDevnetConfig = field(default_factory=TronDevnetConfig)
     faults: Faults = field(default_factory=Faults)
     node: TronNode = field(init=False)
+    _producing: asyncio.Task[None] = field(init=False)
     _ports: dict[str, Port] = field(default_factory=dict, init=False)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, init=False)
 
@@ -102,8 +103,10 @@ class TronDevnet:
         await self.node.fund(_address(address), sun)
 
     async def wait_for_height(self, number: int) -> None:
-        """Wait until the head has at least this number."""
+        """Wait until the head has at least this number; raises what stopped the blocks."""
         while self.node.chain.head.number < number:
+            if self._producing.done():
+                self._producing.result()
             await asyncio.sleep(self.config.block_seconds / 4)
 
     async def __aenter__(self) -> Self:
@@ -139,9 +142,9 @@ class TronDevnet:
         await self.node.found(dict.fromkeys(owners, config.key_sun))
         await self._open_ports()
         self.faults.connect(self.node.reorg)
-        producing = asyncio.create_task(self.node.keep_producing(), name="tron devnet blocks")
-        producing.add_done_callback(_report_end)
-        self._stack.push_async_callback(_cancel, producing)
+        self._producing = asyncio.create_task(self.node.keep_producing(), name="tron devnet")
+        self._producing.add_done_callback(_report_end)
+        self._stack.push_async_callback(_cancel, self._producing)
 
     async def _open_ports(self) -> None:
         full, solid = _full_paths(self.node), _solid_paths(self.node)
@@ -190,7 +193,7 @@ def _address(address: str | bytes) -> bytes:
 def _report_end(task: asyncio.Task[Any]) -> None:
     """Log that no more blocks will come, which otherwise shows only when the devnet is closed."""
     if not task.cancelled() and task.exception() is not None:
-        _log.error("tron_devnet_stopped", exc_info=task.exception())
+        _log.error("tron_devnet_stopped", error=repr(task.exception()))
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

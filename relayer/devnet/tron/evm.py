@@ -108,6 +108,7 @@ class EvmEngine:
                     *("--disable-block-gas-limit", "--disable-code-size-limit"),
                     *("--disable-default-create2-deployer", "--disable-console-log"),
                     *("--prune-history", str(_KEPT_STATES)),
+                    *("--transaction-block-keeper", str(_KEPT_STATES)),
                 ),
             )
         )

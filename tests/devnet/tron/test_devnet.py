@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import time
 from typing import Any
 
@@ -222,15 +224,30 @@ async def test_blocks_come_at_the_interval_and_none_while_stalled() -> None:
 
 
 async def test_old_blocks_are_forgotten_but_genesis() -> None:
-    """Only as many blocks are kept as the settings say."""
+    """Only as many blocks are kept as the settings say, also after a reorg."""
     config = TronDevnetConfig(block_seconds=0.05, retention_blocks=5)
     async with TronDevnet(config) as net, aiohttp.ClientSession() as session:
         await net.wait_for_height(9)
         kept = set(net.node.chain.blocks)
         async with session.post(net.full_url + "/wallet/getblockbynum", json={"num": 1}) as answer:
             assert await answer.json() == {}
+        head = net.node.chain.head.number
+        await net.faults.reorg(2)
+        await net.wait_for_height(head + 2)
+        assert len(net.node.chain.blocks) <= 6
     assert 0 in kept
     assert len(kept) == 6
+
+
+async def test_what_stops_the_blocks_is_said_where_they_are_awaited() -> None:
+    """A devnet whose engine is gone fails loudly, instead of standing still."""
+    net = TronDevnet(TronDevnetConfig(block_seconds=0.05))
+    with pytest.raises(aiohttp.ClientError):  # noqa: PT012 (the end of the context raises it again)
+        async with net:
+            pid = net.node.engine.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await net.wait_for_height(1_000)
 
 
 async def test_the_joined_port_serves_both_families(stage: Stage) -> None:
