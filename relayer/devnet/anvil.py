@@ -165,6 +165,8 @@ class Anvil:
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=stderr,
                     preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                    # Ctrl-C is for us: we stop Anvil after what still talks to it.
+                    start_new_session=True,
                 )
             if sys.platform != "linux":
                 self._watchdog = await _watch(self._process.pid)
@@ -216,7 +218,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel (in the child, before exec) to kill this process when its parent ends."""
+    """Ask the kernel (in the child, before exec) to kill this process when its parent ends.
+
+    Strictly: when the thread ends that started it, so start Anvil in one that lasts.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
