@@ -164,16 +164,21 @@ def seal(
     )
 
 
-def genesis(*, transactions: Sequence[Any], world: World) -> Block:
-    """Return block 0: no number, no timestamp, no witness's signature."""
+def genesis(*, chain_id: int, world: World) -> Block:
+    """Return block 0: no number, no timestamp, no witness's signature.
+
+    A Tron chain's id is the last 4 bytes of its genesis block's id, by which clients find it out.
+    Here the chain id is chosen and the block's id follows it.
+    """
     raw = messages.new(
         "HeaderRaw",
-        txTrieRoot=_merkle(transactions),
+        txTrieRoot=_merkle([]),
         parentHash=hashlib.sha256(b"xStocks relayer devnet").digest(),
         witness_address=b"A new system must allow existing systems to be linked together",
     )
     header = messages.new("BlockHeader", raw_data=raw)
-    return Block(number=0, id=_block_id(raw), timestamp=0, header=header, included=(), world=world)
+    identity = _block_id(raw)[:-4] + chain_id.to_bytes(4, "big")
+    return Block(number=0, id=identity, timestamp=0, header=header, included=(), world=world)
 
 
 def _block_id(raw: Any) -> bytes:

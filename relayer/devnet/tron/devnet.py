@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 class TronDevnetConfig:
     """How the devnet runs; port 0 picks a free one.
 
-    `block_seconds` is the interval, `solid_lag_blocks` how far the solid view is behind the head,
+    `chain_id` has 4 bytes and ends the genesis block's id, `block_seconds` is the interval, `solid_lag_blocks` how far the solid view is behind the head,
     `retention_blocks` how many blocks are kept, `max_block_range` what one eth_getLogs may span,
     `key_sun` what each of `keys` funded keys has.
     """

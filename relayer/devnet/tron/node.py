@@ -54,7 +54,7 @@ class TronNode:
         """Make the genesis block with these balances (sun)."""
         world = World(accounts={address: Account() for address in balances})
         await self.engine.set_balances({one[1:]: sun for one, sun in balances.items()})
-        self.chain.append(genesis(transactions=(), world=world))
+        self.chain.append(genesis(chain_id=self.chain_id, world=world))
 
     async def fund(self, address: bytes, sun: int) -> None:
         """Add sun to an account out of nothing, activating it."""

@@ -83,3 +83,12 @@ async def test_the_evm_sees_tron(stage: Stage) -> None:
         words = [int(result[at : at + 64], 16) for at in range(0, len(result), 64)]
         assert words[:3] == [stage.net.chain_id, block.number, block.timestamp // 1000]
         assert f"{words[3]:040x}" == stage.translated("ebc56c4579abd0743ef249819483d67e89d6c075")
+
+
+async def test_the_chain_id_ends_the_id_of_the_genesis_block(stage: Stage) -> None:
+    """By which clients find it out; the recorded node says the same of itself."""
+    answer = await stage.post("/wallet/getblockbynum", num=0)
+    assert int(answer["blockID"][-8:], 16) == stage.net.chain_id
+    first = exchanges("block_bynum")[1].answer["blockID"]
+    said = exchanges("jsonrpc_basic")[0].answer["result"]
+    assert first[-8:] == said.removeprefix("0x")
