@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from contextlib import AsyncExitStack
@@ -10,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import base58
 import tomli_w
 
+from relayer.chains.solana.rpc import SolanaRpc
 from relayer.devnet import keys
-from relayer.devnet.anvil import Anvil, AnvilConfig, _free_port
+from relayer.devnet.anvil import Anvil, AnvilConfig
 from relayer.devnet.deploy import Bridge, Nodes, config_of, deploy_bridge, reserves_of
 from relayer.devnet.solana import SolanaDevnet, SolanaDevnetConfig
 from relayer.devnet.tron import TronDevnet, TronDevnetConfig
@@ -76,11 +79,7 @@ class LocalWorld:
             Anvil(AnvilConfig(block_time=options.evm_block_seconds, chain_id=EVM_CHAIN_ID))
         )
         self.solana = await enter(
-            SolanaDevnet(
-                SolanaDevnetConfig(
-                    port=_free_port(), slot_seconds=options.slot_seconds, genesis=GENESIS
-                )
-            )
+            SolanaDevnet(SolanaDevnetConfig(slot_seconds=options.slot_seconds, genesis=GENESIS))
         )
         self.tron = await enter(
             TronDevnet(TronDevnetConfig(block_seconds=options.tron_block_seconds))
@@ -121,12 +120,6 @@ class LocalWorld:
 
 async def airdrop(url: str, account: bytes, lamports: int) -> None:
     """Ask a cluster's faucet for lamports and wait until they are final."""
-    import asyncio
-
-    import base58
-
-    from relayer.chains.solana.rpc import SolanaRpc
-
     rpc = SolanaRpc(url)
     name = base58.b58encode(account).decode()
     try:

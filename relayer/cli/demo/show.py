@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -39,7 +39,7 @@ class Board:
         self._submitted = self._bar("delivery broadcast", transfers)
         self._delivered = self._bar("delivered", transfers)
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
