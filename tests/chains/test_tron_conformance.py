@@ -87,24 +87,24 @@ async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         if REAL:
             urls = os.environ["XSTOCKS_TEST_TRON_URL"], os.environ["XSTOCKS_TEST_TRON_SOLIDITY_URL"]
-            admin = Secp256k1Signer(
-                parse_secret(os.environ["XSTOCKS_TEST_TRON_KEY"], "the test's key")
-            )
+            admin = parse_secret(os.environ["XSTOCKS_TEST_TRON_KEY"], "the test's key")
         else:
-            config = TronDevnetConfig(block_seconds=0.5)
-            devnet = await stack.enter_async_context(TronDevnet(config))
-            urls = devnet.full_url, devnet.solidity_url
-            admin = Secp256k1Signer(devnet.keys[0])
+            devnet = TronDevnet(TronDevnetConfig(block_seconds=0.25))
+            await stack.enter_async_context(devnet)
+            urls, admin = (devnet.full_url, devnet.solidity_url), devnet.keys[0]
         rpc = TronRpc(*urls)
         stack.push_async_callback(rpc.close)
-        yield await make_world(rpc, urls, admin)
+        chain = ChainId(f"tron:0x{(await rpc.genesis()).id[-4:].hex()}")
+        yield await make_world(rpc, urls, chain, Secp256k1Signer(admin))
 
 
-async def make_world(rpc: TronRpc, urls: tuple[str, str], admin: Secp256k1Signer) -> World:
+async def make_world(
+    rpc: TronRpc, urls: tuple[str, str], chain: ChainId, admin: Secp256k1Signer
+) -> World:
     """Deploy a bridge with one token of each mode and open it to both peers."""
-    chain = ChainId(f"tron:0x{(await rpc.genesis()).id[-4:].hex()}")
     payer, user = (Secp256k1Signer(secrets.token_bytes(32)) for _ in range(2))
     sender = TronSender(rpc, admin, poll_seconds=0.2)
+    await sender.ready()
     for gift in [await sender.give(poor.public, GIFT_SUN) for poor in (payer, user)]:
         await sender.included(gift, contract=False)
     tokens = [
@@ -146,7 +146,8 @@ async def make_world(rpc: TronRpc, urls: tuple[str, str], admin: Secp256k1Signer
         quorum=2,
         first_height=deployment.first_height,
         poll_seconds=0.4,
-        expiration_seconds=12,
+        expiration_seconds=12 if REAL else 5,
+        batch=2 if REAL else 4,
     )
     return World(rpc=rpc, config=config, setup=setup, deployment=deployment, payer=payer, user=user)
 
@@ -160,8 +161,8 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
 
     async def doom(submission: Submission) -> None:
         """Wait until its time is over."""
-        while (await rpc.solid_head()).time_ms <= submission.bounds:
-            await asyncio.sleep(0.5)
+        late = submission.bounds - (await rpc.solid_head()).time_ms
+        await asyncio.sleep(late / 1000)
 
     return ChainHarness(
         reader=TronReader(config, rpc),

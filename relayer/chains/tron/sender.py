@@ -38,6 +38,15 @@ class TronSender:
         """The sender's 21 bytes."""
         return tron_address(self._signer.public)
 
+    async def ready(self) -> int:
+        """Wait for the first block of a chain that has just begun; the head's height.
+
+        The genesis block's time is no chain time: what is sent then would be expired at once.
+        """
+        while (head := await self._rpc.head()).number == 0:
+            await asyncio.sleep(self._poll_seconds)
+        return head.number
+
     async def send(self, call: Call, *, fee_limit: int, sun: int = 0) -> str:
         """Send a call with ``sun`` attached and no more than ``fee_limit`` sun burnt; its txid."""
         frame = await self._frames.frame(fee_limit)

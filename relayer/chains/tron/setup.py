@@ -38,7 +38,6 @@ class TronSetup:
     def __init__(self, rpc: TronRpc, admin: Signer, *, poll_seconds: float = 1.0) -> None:
         """Deploy as ``admin``, who owns tokens and gateway afterwards."""
         self._admin = admin
-        self._rpc = rpc
         self._sender = TronSender(rpc, admin, poll_seconds=poll_seconds)
 
     async def deploy(self, plan: BridgePlan) -> Deployment:
@@ -46,7 +45,7 @@ class TronSetup:
 
         Rejected with the chain's word if a call fails.
         """
-        first_height = (await self._rpc.head()).number
+        first_height = await self._sender.ready()
         gateway_tx, gateway = await self._create(
             "Gateway", contracts_abi.load("Gateway"), gateway_arguments(plan, self._admin.public)
         )
