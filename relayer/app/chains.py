@@ -31,6 +31,9 @@ class ChainKit(Protocol):
     def depositor(self, secret: str) -> Depositor:
         """A user with a key in text form (64 hex digits, or Solana's base58 or JSON)."""
 
+    async def close(self) -> None:
+        """Close every connection that was opened for these ports."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
@@ -83,10 +86,27 @@ def kit_for(settings: Settings, chain: ChainSettings, observe: Observe) -> Chain
         raise SettingRefused(msg) from error
 
 
-class _EvmKit:
+class _Connections:
+    """Remembers what was opened, so that it can be closed in one place."""
+
+    def __init__(self) -> None:
+        self._open: list[Any] = []
+
+    def _opened(self, rpc: Any) -> Any:
+        self._open.append(rpc)
+        return rpc
+
+    async def close(self) -> None:
+        for rpc in self._open:
+            await rpc.close()
+        self._open.clear()
+
+
+class _EvmKit(_Connections):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.evm.config import EvmConfig
 
+        super().__init__()
         self._given = given
         self._configs = [
             EvmConfig(
@@ -108,11 +128,13 @@ class _EvmKit:
         from relayer.chains.evm.rpc import EvmRpc
 
         config = self._configs[endpoint]
-        return EvmRpc(
-            config.url,
-            timeout_seconds=config.timeout_seconds,
-            headers=config.headers,
-            observe=self._given.observe,
+        return self._opened(
+            EvmRpc(
+                config.url,
+                timeout_seconds=config.timeout_seconds,
+                headers=config.headers,
+                observe=self._given.observe,
+            )
         )
 
     def reader(self, endpoint: int) -> ChainReader:
@@ -137,10 +159,11 @@ class _EvmKit:
         return EvmDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _TronKit:
+class _TronKit(_Connections):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.tron.config import TronConfig
 
+        super().__init__()
         self._given = given
         self._configs = [
             TronConfig(
@@ -163,12 +186,14 @@ class _TronKit:
         from relayer.chains.tron.rpc import TronRpc
 
         config = self._configs[endpoint]
-        return TronRpc(
-            config.url,
-            config.solidity_url,
-            timeout_seconds=config.timeout_seconds,
-            headers=config.headers,
-            observe=self._given.observe,
+        return self._opened(
+            TronRpc(
+                config.url,
+                config.solidity_url,
+                timeout_seconds=config.timeout_seconds,
+                headers=config.headers,
+                observe=self._given.observe,
+            )
         )
 
     def reader(self, endpoint: int) -> ChainReader:
@@ -193,10 +218,11 @@ class _TronKit:
         return TronDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _SolanaKit:
+class _SolanaKit(_Connections):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.solana.config import Fee, SolanaConfig
 
+        super().__init__()
         self._given = given
         chain, account = given.chain, given.chain.account
         issuers = {account(t.issuer) for t in chain.tokens if t.issuer}
@@ -234,12 +260,14 @@ class _SolanaKit:
         from relayer.chains.solana.rpc import SolanaRpc
 
         config = self._configs[endpoint]
-        return SolanaRpc(
-            config.url,
-            ws_url=config.ws_url,
-            timeout_seconds=config.timeout_seconds,
-            headers=config.headers,
-            observe=self._given.observe,
+        return self._opened(
+            SolanaRpc(
+                config.url,
+                ws_url=config.ws_url,
+                timeout_seconds=config.timeout_seconds,
+                headers=config.headers,
+                observe=self._given.observe,
+            )
         )
 
     def reader(self, endpoint: int) -> ChainReader:

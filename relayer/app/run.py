@@ -90,7 +90,6 @@ class Process:
             for chain in settings.chains
         }
         self._keepers = {role: Keeper(_state_key(settings, role)) for role in (LISTENER, RELAYER)}
-        self._closing: list[Callable[[], Awaitable[None]]] = []
         self._policy = GatePolicy(
             monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
             operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
@@ -129,6 +128,7 @@ class Process:
         )
         async with health as port, asyncio.TaskGroup() as group:
             _log.info("http.listening", host=http.host, port=port)
+            (directory / "http.port").write_text(str(port), encoding="ascii")
             group.create_task(gatekeeper.run())
             for body in self._bodies(bus, directory, gatekeeper):
                 group.create_task(_awaited(body))
@@ -153,16 +153,13 @@ class Process:
 
     def _readers(self) -> dict[ChainId, ChainReader]:
         """Fresh readers of every chain: services do not share what they have read."""
-        readers = {chain: self._reader(kit) for chain, kit in self._kits.items()}
-        self._closing += [reader.close for reader in readers.values()]
-        return readers
+        return {chain: self._reader(kit) for chain, kit in self._kits.items()}
 
     def _reader(self, kit: ChainKit) -> ChainReader:
         return kit.reader(0)
 
     def _listen(self, bus: SqliteBus, chain: ChainSettings) -> Awaitable[None]:
         reader = self._reader(self._kits[chain.id])
-        self._closing.append(reader.close)
         lanes = {c.id: max(1, len(c.payers)) for c in self._settings.chains}
 
         async def body(partition: Partition) -> None:
@@ -285,8 +282,8 @@ class Process:
         return monitor.run()
 
     async def _close(self) -> None:
-        for close in self._closing:
-            await close()
+        for kit in self._kits.values():
+            await kit.close()
 
 
 def limits_of(settings: Settings) -> dict[Route, Limits]:

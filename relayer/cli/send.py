@@ -52,8 +52,11 @@ async def _send(
     start, end = find_chain(settings, source), find_chain(settings, destination)
     secret = settings.secret(key)
     account = end.account(recipient) if recipient else _own(secret, end.id)
-    depositor = kit_for(settings, start, lambda *_: None).depositor(secret)
-    return await depositor.deposit(asset, parse_shares(shares), end.id, account)
+    kit = kit_for(settings, start, lambda *_: None)
+    try:
+        return await kit.depositor(secret).deposit(asset, parse_shares(shares), end.id, account)
+    finally:
+        await kit.close()
 
 
 def _own(secret: str, chain: str) -> Account:

@@ -64,8 +64,8 @@ class Demo:
         try:
             return await self._run(readers)
         finally:
-            for reader in readers:
-                await reader.close()
+            for kit in self._kits.values():
+                await kit.close()
 
     async def _run(self, readers: list[ChainReader]) -> Outcome:
         before = await self._settled(readers)

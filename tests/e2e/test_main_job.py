@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from relayer.cli.demo.journey import Demo
+from relayer.cli.main import root
+from relayer.devnet.world import LocalWorld
+from relayer.settings import load
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+
+def _demo(world: LocalWorld, transfers: int, crashes: int, before: int = 0) -> Demo:
+    del before
+    return Demo(
+        settings=load(world.config_path),
+        config_path=world.config_path,
+        console=Console(file=io.StringIO()),
+        transfers=transfers,
+        users=3,
+        crashes=crashes,
+    )
+
+
+async def test_every_route_and_asset_is_delivered_once_although_the_relayer_is_killed(
+    world: LocalWorld,
+) -> None:
+    """Six routes, three assets, both modes, two SIGKILLs: each once, and K does not move."""
+    outcome = await _demo(world, transfers=18, crashes=2).run()
+
+    assert outcome.wrong == ()
+    assert len(outcome.after.deliveries) == 18
+    routes = {(d.source, d.destination) for d in outcome.after.deposits}
+    assert len(routes) == 6
+    assert {d.asset for d in outcome.after.deliveries} == {"TSLAx", "NVDAx", "AAPLx"}
+
+
+async def test_trace_status_and_supply_tell_what_happened(world: LocalWorld) -> None:
+    """After the run, the commands answer from the tracker's file alone."""
+    run = CliRunner()
+    config = ["--config", str(world.config_path)]
+
+    listed = run.invoke(root, ["status", *config])
+    told = run.invoke(root, ["supply", *config])
+
+    assert "18 delivered" in listed.output
+    assert told.output.count("lease issued: the invariant holds") == 3
+
+
+async def test_trace_knows_a_transfer_by_either_transaction(world: LocalWorld) -> None:
+    """Source transaction, destination transaction and id lead to the same story."""
+    from relayer.services.tracks import Filter, Tracks
+
+    run = CliRunner()
+    settings = load(world.config_path)
+    with Tracks(settings.path(settings.state_dir) / "tracker.db") as tracks:
+        told = tracks.status(Filter(limit=1))[0].told
+    for name in (told.source_tx, told.destination_tx or "", told.id.hex()):
+        story = run.invoke(root, ["trace", "--config", str(world.config_path), name])
+        assert told.id.hex() in story.output
+        assert "delivered" in story.output
