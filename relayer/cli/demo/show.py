@@ -75,8 +75,8 @@ def seconds(story: Story) -> float | None:
 def transfers_table(stories: Sequence[Story]) -> Table:
     """One row per transfer, the first ROWS of them."""
     table = Table(title="Transfers", title_justify="left")
-    for name in ("route", "asset", "shares", "source tx", "destination tx", "seconds"):
-        right = name in ("shares", "seconds")
+    for name in ("route", "asset", "shares", "source tx", "destination tx", "sec"):
+        right = name in ("shares", "sec")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for story in stories[:ROWS]:
         told = story.track.told
