@@ -13,6 +13,7 @@ import platform
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def table(results: list[Result]) -> Table:
     shown.add_column("figure")
     for result in results:
         shown.add_column(result.name, justify="right")
-    rows = {
+    rows: dict[str, Callable[[Result], str]] = {
         "transfers/s, first seen to last broadcast": lambda r: f"{r.per_second:.1f}",
         "deposit final -> delivery broadcast, p50 s": lambda r: f"{r.broadcast_p50:.3f}",
         "deposit final -> delivery broadcast, p99 s": lambda r: f"{r.broadcast_p99:.3f}",
