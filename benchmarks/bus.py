@@ -1,8 +1,8 @@
 """How fast the embedded bus commits: `python -m benchmarks.bus [--seconds 3]`.
 
 One commit is what a lane does for one transfer: it takes a record of 600 bytes, changes one key of
-state (800 bytes) and writes one output (400 bytes). Four ways to wait for the disk are compared:
-the bus as it is (only the wait on a thread), everything on the event loop, everything on a thread,
+state (800 bytes) and writes one output (400 bytes). Three ways to wait for the disk are compared:
+the bus as it is, everything on the event loop, everything on a thread,
 each with an idle event loop and beside work that keeps the interpreter busy.
 """
 
