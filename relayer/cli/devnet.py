@@ -30,7 +30,7 @@ async def _serve(directory: Path, users: int) -> None:
 
     from relayer.devnet.world import LocalWorld, WorldOptions
 
-    console = Console()
+    console = Console(soft_wrap=True)
     with console.status("starting Anvil, Solana and Tron, and deploying the bridge"):
         world = LocalWorld(directory, WorldOptions(users=users))
         await world.__aenter__()
@@ -48,8 +48,7 @@ async def _serve(directory: Path, users: int) -> None:
         console.print(f"  export RELAYER_CONFIG={world.config_path}")
         console.print("  relayer run")
         console.print(
-            "  relayer send --from tron --to solana --asset TSLAx --shares 1.5 "
-            f"--key file:{directory.resolve()}/keys/user-0-evm"
+            "  relayer send --from tron --to bnb --asset TSLAx --shares 1.5 --key file:keys/user-0-evm"
         )
         await asyncio.Event().wait()
     finally:

@@ -31,17 +31,16 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
         counts = tracks.counts()
         found = tracks.status(Filter(open_only=open_only, asset=asset, limit=limit))
     table = Table()
-    for name in ("transfer", "route", "asset", "shares", "stage", "since", "reason"):
-        table.add_column(name, no_wrap=name != "reason")
+    for name in ("transfer", "route", "shares", "stage", "since", "reason"):
+        table.add_column(name, no_wrap=True)
     for track in found:
         told = track.told
         table.add_row(
             told.id.hex()[:16],
             f"{short_name(told.source)} → {short_name(told.destination)}",
-            told.asset,
-            format_shares(told.shares),
+            f"{format_shares(told.shares)} {told.asset}",
             told.stage,
-            f"{time.time() - told.at:.0f} s ago",
+            f"{time.time() - told.at:.0f} s",
             told.reason or "",
         )
     console = Console()
