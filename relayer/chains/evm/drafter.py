@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from relayer.chains.evm.codec import hex_of, read_data
@@ -29,12 +30,14 @@ class EvmState:
         self._rpc = rpc
         self._now: GatewayNow | None = None
         self._read_at = 0.0
+        self._one_read = asyncio.Lock()
 
     async def now(self) -> GatewayNow:
         """Epoch and chain time (seconds), at most ``state_seconds`` old."""
-        moment = time.monotonic()
-        if self._now is None or moment - self._read_at >= self._seconds:
-            call = {"to": self._gateway, "data": hex_of(snapshot_call())}
-            answer = await self._rpc.call("eth_call", [call, "latest"])
-            self._now, self._read_at = read_now(read_data(answer, "snapshot")), moment
-        return self._now
+        async with self._one_read:
+            moment = time.monotonic()
+            if self._now is None or moment - self._read_at >= self._seconds:
+                call = {"to": self._gateway, "data": hex_of(snapshot_call())}
+                answer = await self._rpc.call("eth_call", [call, "latest"])
+                self._now, self._read_at = read_now(read_data(answer, "snapshot")), moment
+            return self._now

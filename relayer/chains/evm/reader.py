@@ -39,6 +39,7 @@ from relayer.ports.chain import Head
 
 FINALIZED: Final = "finalized"
 _IDS_PER_CALL = 500
+_HEADERS_KEPT = 1_000
 
 
 class EvmReader:
@@ -51,6 +52,7 @@ class EvmReader:
         self._rpc = rpc
         self._width = config.range_blocks
         self._head: Head | None = None
+        self._known: dict[int, Header] = {}
         self._filter = {
             "address": hex_of(self._place.address),
             "topics": [[hex_of(topic) for topic in FACT_TOPICS]],
@@ -102,22 +104,14 @@ class EvmReader:
         """
         if location.inner != -1 or not is_hash(location.tx):
             return ()
-        asked = await self._rpc.batch(
-            [
-                ("eth_getTransactionReceipt", [location.tx]),
-                ("eth_getBlockByNumber", [FINALIZED, False]),
-            ]
-        )
-        head = self._note(good(asked[1]))
-        receipt = good(asked[0])
+        receipt = await self._rpc.call("eth_getTransactionReceipt", [location.tx])
         if receipt is None:
             await self._require_held(self._config.first_height)
             return ()
         mined = read_receipt(receipt)
         if mined.tx != location.tx:
             raise Unavailable(f"the node answered {mined.tx} when asked for {location.tx}")
-        if mined.height > head.height:
-            raise Unavailable(f"{mined.tx} is not final yet: block {mined.height}")
+        await self._require_final(mined.height)
         return await self._deposits(mined, location)
 
     async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:
@@ -168,6 +162,7 @@ class EvmReader:
         for log in logs:
             header = headers[log.height]
             if log.block_hash != header.hash:
+                self._known.pop(log.height)
                 raise Unavailable(f"log {log.index} of block {log.height} is of another block")
             found.append(fact_of(self._place, gateway_log(log, header.time)))
         return [fact for fact in found if fact is not None]
@@ -202,18 +197,20 @@ class EvmReader:
         return ordered
 
     async def _headers(self, heights: Sequence[int]) -> dict[int, Header]:
-        calls = [("eth_getBlockByNumber", [hex(height), False]) for height in heights]
-        answers = await self._rpc.batch(calls)
-        headers = {
-            height: _known(good(one), height) for height, one in zip(heights, answers, strict=True)
-        }
-        if any(header.height != height for height, header in headers.items()):
-            raise Unavailable("the node answered with another block than asked for")
+        """Headers of final blocks, which never change: those read lately are remembered."""
+        unknown = [height for height in heights if height not in self._known]
+        calls = [("eth_getBlockByNumber", [hex(height), False]) for height in unknown]
+        for height, answer in zip(unknown, await self._rpc.batch(calls), strict=True):
+            self._known[height] = _header(good(answer), height)
+        headers = {height: self._known[height] for height in heights}
+        while len(self._known) > _HEADERS_KEPT:
+            self._known.pop(next(iter(self._known)))
         return headers
 
     async def _deposits(self, mined: MinedTx, location: Location) -> Sequence[Deposit]:
         header = (await self._headers([mined.height]))[mined.height]
         if header.hash != mined.block_hash:
+            self._known.pop(mined.height)
             raise Unavailable(f"{mined.tx} stands in a block that is not canonical")
         if not mined.succeeded:
             return ()
@@ -234,7 +231,10 @@ def _place_in_chain(log: RawLog) -> tuple[int, int]:
     return log.height, log.index
 
 
-def _known(answer: Mapping[str, Any] | None, height: int) -> Header:
+def _header(answer: Mapping[str, Any] | None, height: int) -> Header:
     if answer is None:
         raise Unavailable(f"the endpoint does not have block {height}")
-    return read_header(answer)
+    header = read_header(answer)
+    if header.height != height:
+        raise Unavailable(f"the node answered block {header.height} when asked for {height}")
+    return header

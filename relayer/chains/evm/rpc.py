@@ -63,6 +63,8 @@ class EvmRpc:
         self._max_batch = max_batch
         self._session: aiohttp.ClientSession | None = None
         self._web3: AsyncWeb3[_Provider] | None = None
+        self._queue: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._sending: set[asyncio.Task[None]] = set()
 
     @property
     def web3(self) -> AsyncWeb3[_Provider]:
@@ -74,45 +76,66 @@ class EvmRpc:
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
         """The result of one call; NodeRefused or Unavailable otherwise."""
-        answer = await self._told((method,), _request(0, (method, params)))
-        return good(_outcome(method, answer))
+        return good((await self.batch([(method, params)]))[0])
 
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The results of several calls in their order; a refused one is a NodeRefused in its place.
 
-        Unavailable if any has no answer at all.
+        Calls made by others in the same turn of the loop travel in the same request. Unavailable
+        if any call has no answer at all.
         """
-        results: list[Any] = []
-        for start in range(0, len(calls), self._max_batch):
-            results += await self._batch(calls[start : start + self._max_batch])
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Future[Any]] = [loop.create_future() for _ in calls]
+        if not self._queue:
+            loop.call_soon(self._flush)
+        self._queue += zip(calls, waiting, strict=True)
+        return [await future for future in waiting]
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        for start in range(0, len(queue), self._max_batch):
+            task = asyncio.create_task(self._send(queue[start : start + self._max_batch]))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, queue: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
+        """Ask for queued calls in one request, and hand every answer to who waits for it."""
+        try:
+            results = await self._told([call for call, _ in queue])
+        except Unavailable as error:
+            results = [error] * len(queue)
+        for (_, future), result in zip(queue, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Unavailable) and not isinstance(result, NodeRefused):
+                future.set_exception(result)
+                future.exception()  # marks it as seen: a batch stops at its first failure
+            else:
+                future.set_result(result)
+
+    async def _told(self, calls: Sequence[Call]) -> list[Any]:
+        """Results of calls, telling the observer how it went for each."""
+        begin, ok = time.monotonic(), False
+        try:
+            results = await self._ask(calls)
+            ok = True
+        finally:
+            for method, _ in calls:
+                self._observe(method, time.monotonic() - begin, ok)
         return results
 
-    async def _batch(self, calls: Sequence[Call]) -> list[Any]:
+    async def _ask(self, calls: Sequence[Call]) -> list[Any]:
         body = [_request(number, call) for number, call in enumerate(calls)]
-        answers = await self._told([method for method, _ in calls], body)
-        if isinstance(answers, dict) and "error" in answers:
-            raise NodeRefused("batch", answers["error"])
-        if not isinstance(answers, list):
-            raise Unavailable("the node did not answer a batch with a list")
+        answer = await self.post(json.dumps(body if len(body) > 1 else body[0]).encode())
+        answers = answer if isinstance(answer, list) else [answer]
+        if len(calls) > 1 and not isinstance(answer, list):
+            error = answer.get("error") if isinstance(answer, dict) else None
+            raise Unavailable(f"the node does not answer batches: {str(error)[:_MAX_WORDS]}")
         by_id = {one.get("id"): one for one in answers if isinstance(one, dict)}
         return [_outcome(method, by_id.get(number)) for number, (method, _) in enumerate(calls)]
 
-    async def _told(self, methods: Sequence[str], body: object) -> Any:
-        """Post, and tell the observer how it went for each method."""
-        begin, ok = time.monotonic(), False
-        try:
-            answer = await self._post(json.dumps(body).encode())
-            ok = True
-        finally:
-            for method in methods:
-                self._observe(method, time.monotonic() - begin, ok)
-        return answer
-
     async def post(self, body: bytes) -> Any:
         """The decoded answer to a request body; Unavailable if there is none."""
-        return await self._post(body)
-
-    async def _post(self, body: bytes) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
         try:
@@ -160,11 +183,11 @@ def _request(number: int, call: Call) -> dict[str, Any]:
 
 def _outcome(method: str, answer: object) -> Any:
     if not isinstance(answer, dict):
-        raise Unavailable(f"the node did not answer {method}")
+        return Unavailable(f"the node did not answer {method}")
     if isinstance(error := answer.get("error"), dict):
         return NodeRefused(method, error)
     if "result" not in answer:
-        raise Unavailable(f"the node answered {method} without a result")
+        return Unavailable(f"the node answered {method} without a result")
     return answer["result"]
 
 
