@@ -1,9 +1,8 @@
 """How fast the embedded bus commits: `python -m benchmarks.bus [--seconds 3]`.
 
-One commit is what a lane does for one transfer: it takes a record of 600 bytes, changes one key of
-state (800 bytes) and writes one output (400 bytes). Three ways to wait for the disk are compared:
-the bus as it is, everything on the event loop, everything on a thread,
-each with an idle event loop and beside work that keeps the interpreter busy.
+One commit changes one key of state (800 bytes), writes one output (400 bytes) and the position.
+Three ways to wait for the disk are compared: the bus as it is, everything on the event loop,
+everything on a thread, each with an idle event loop and beside work that keeps it busy.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def outs(number: int) -> list[Out]:
 
 
 async def through_the_bus(lanes: int, seconds: float, *, busy: bool) -> str:
-    """Measure the bus: publish, take, commit."""
+    """Measure the bus: commits of restored partitions."""
     with tempfile.TemporaryDirectory() as directory:
         async with AsyncExitStack() as stack:
             bus = await stack.enter_async_context(SqliteBus(Path(directory) / "b.db", topics()))
