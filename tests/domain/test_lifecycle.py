@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relayer.domain.draft import Landing, LandingKind
+from relayer.domain.facts import (
+    Accepted,
+    Attested,
+    Delivered,
+    DepositDenied,
+    DepositSeen,
+    DepositVerified,
+    Drafted,
+    Due,
+    Fact,
+    Held,
+    Landed,
+    Parked,
+    Refunded,
+    Retried,
+    Sealed,
+    Unlanded,
+    Voided,
+    id_of,
+)
+from relayer.domain.lifecycle import CLOSED, Effect, Stage, Transfer, Transition, transition
+from relayer.domain.reasons import Reason
+from relayer.domain.records import TRANSFER_STATE
+from relayer.domain.transfer import Receipt, ReceiptKind
+from tests.domain.samples import ID, attestation, delivery, deposit, draft, refund, void
+
+TIMES = st.floats(min_value=1_000, max_value=2_000)
+REASONS = st.sampled_from(Reason)
+RECEIPTS = st.sampled_from([None, *(Receipt(kind=kind) for kind in ReceiptKind)])
+DEPOSITS = st.sampled_from([deposit(), deposit(flaw=Reason.MEMO_MALFORMED, destination=None)])
+
+
+def _facts() -> st.SearchStrategy[Fact]:
+    number, tx = st.integers(1, 2), st.sampled_from(["tx1", "tx2"])
+    return st.one_of(
+        st.builds(DepositSeen, deposit=DEPOSITS, at=TIMES),
+        st.builds(DepositVerified, deposit=DEPOSITS, receipt=RECEIPTS, at=TIMES),
+        st.builds(DepositDenied, id=st.just(ID), at=TIMES),
+        st.builds(Held, id=st.just(ID), reason=REASONS, until=TIMES, at=TIMES),
+        st.builds(Parked, id=st.just(ID), reason=REASONS, at=TIMES),
+        st.builds(Accepted, id=st.just(ID), at=TIMES),
+        st.builds(Drafted, id=st.just(ID), draft=number.map(draft), until=TIMES, at=TIMES),
+        st.builds(
+            Attested,
+            attestation=st.builds(attestation, st.integers(1, 3), number),
+            needed=st.just(2),
+            at=TIMES,
+        ),
+        st.builds(Sealed, id=st.just(ID), tx=tx, at=TIMES),
+        st.builds(Landed, id=st.just(ID), tx=tx, at=TIMES),
+        st.builds(Unlanded, id=st.just(ID), tx=tx, reason=REASONS, until=TIMES, at=TIMES),
+        st.builds(Delivered, delivery=st.just(delivery(deposit())), at=TIMES),
+        st.builds(Voided, void=st.just(void(deposit())), at=TIMES),
+        st.builds(Refunded, refund=st.just(refund(deposit())), at=TIMES),
+        st.builds(Due, id=st.just(ID), at=TIMES),
+        st.builds(Retried, id=st.just(ID), at=TIMES),
+    )
+
+
+HISTORIES = st.lists(_facts(), max_size=40)
+CHAIN_FACTS = (Delivered, Refunded, DepositVerified, Voided)
+
+
+def _steps(history: list[Fact]) -> list[tuple[Transfer | None, Fact, Transition]]:
+    steps: list[tuple[Transfer | None, Fact, Transition]] = []
+    state: Transfer | None = None
+    for fact in history:
+        step = transition(state, fact)
+        steps.append((state, fact, step))
+        state = step.transfer
+    return steps
+
+
+def _after(*facts: Fact) -> Transfer:
+    found = _steps(list(facts))[-1][2].transfer
+    assert found is not None
+    return found
+
+
+SEEN = DepositSeen(deposit=deposit(), at=1_000)
+VERIFIED = DepositVerified(deposit=deposit(), receipt=None, at=1_001)
+ACCEPTED = Accepted(id=ID, at=1_002)
+DRAFTED = Drafted(id=ID, draft=draft(), until=1_010, at=1_003)
+SIGNED = tuple(Attested(attestation=attestation(n), needed=2, at=1_004) for n in (1, 2))
+SEALED = Sealed(id=ID, tx="tx1", at=1_005)
+TO_READY: tuple[Fact, ...] = (SEEN, VERIFIED, ACCEPTED, DRAFTED, *SIGNED)
+
+
+@given(HISTORIES)
+def test_every_stage_answers_every_fact_with_a_state_that_can_be_kept(history: list[Fact]) -> None:
+    """No order, repetition or nonsense raises, and what comes out reads back the same."""
+    for _, fact, step in _steps(history):
+        assert id_of(fact) == ID
+        if step.transfer is not None:
+            assert TRANSFER_STATE.decode(TRANSFER_STATE.encode(step.transfer)) == step.transfer
+
+
+@given(HISTORIES)
+def test_only_a_fact_of_a_chain_closes_a_transfer(history: list[Fact]) -> None:
+    """Nothing that the bus alone can say leads to a closed stage."""
+    for before, fact, step in _steps(history):
+        if step.transfer is not None and step.transfer.stage in CLOSED:
+            assert isinstance(fact, CHAIN_FACTS) or (before is not None and before.stage in CLOSED)
+
+
+@given(HISTORIES)
+def test_a_submission_needs_a_quorum_over_one_draft(history: list[Fact]) -> None:
+    """READY and SUBMITTED carry signatures of different attesters over the current draft alone."""
+    for _, _, step in _steps(history):
+        state = step.transfer
+        if state is None or state.stage not in {Stage.READY, Stage.SUBMITTED}:
+            continue
+        assert state.draft is not None
+        assert {a.digest for a in state.attestations} == {state.draft.digest}
+        assert len({a.attester for a in state.attestations}) >= 2
+
+
+@given(HISTORIES)
+def test_nothing_is_drafted_before_the_deposit_was_read(history: list[Fact]) -> None:
+    """From DRAFTING on, this process has read the deposit itself."""
+    early = {Stage.SEEN, Stage.WAITING, Stage.PARKED, Stage.VOIDED, *CLOSED}
+    for _, _, step in _steps(history):
+        if step.transfer is not None and step.transfer.stage not in early:
+            assert step.transfer.verified
+
+
+@given(HISTORIES)
+def test_a_flawed_deposit_is_never_drafted(history: list[Fact]) -> None:
+    """A deposit that can never be delivered is parked, whatever the bus says."""
+    for _, fact, step in _steps(history):
+        state = step.transfer
+        if isinstance(fact, DepositVerified) and fact.deposit.flaw and fact.receipt is None:
+            assert state is None or state.stage not in {Stage.WAITING, Stage.SEEN}
+
+
+@given(HISTORIES)
+def test_a_parked_transfer_moves_by_an_operator_or_a_chain(history: list[Fact]) -> None:
+    """PARKED ends by Retried, a delivery, a refund or a void, and by nothing else."""
+    for before, fact, step in _steps(history):
+        if before is not None and before.stage is Stage.PARKED:
+            moved = step.transfer is None or step.transfer.stage is not Stage.PARKED
+            assert not moved or isinstance(fact, (*CHAIN_FACTS, Retried, DepositDenied))
+
+
+@given(HISTORIES)
+def test_what_was_read_is_never_forgotten_on_the_word_of_an_endpoint(history: list[Fact]) -> None:
+    """A denial removes a record, but never a deposit that this process had read."""
+    for before, fact, step in _steps(history):
+        if isinstance(fact, DepositDenied) and before is not None and before.verified:
+            assert step.transfer == before
+
+
+def test_the_happy_path_passes_every_stage() -> None:
+    """Seen, verified, accepted, drafted, signed twice, sealed, landed, delivered."""
+    told = [
+        step.told
+        for *_, step in _steps(
+            [
+                *TO_READY,
+                SEALED,
+                Landed(id=ID, tx="tx1", at=1_006),
+                Delivered(delivery=delivery(deposit()), at=1_007),
+            ]
+        )
+    ]
+
+    stages = [stage for stage in told if stage is not None]
+    assert stages == [Stage.SEEN, Stage.SIGNING, Stage.READY, Stage.SUBMITTED, Stage.DELIVERED]
+
+
+def test_one_attester_is_counted_once() -> None:
+    """The same signature again makes no quorum."""
+    state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, SIGNED[0], SIGNED[0], SIGNED[0])
+
+    assert state.stage is Stage.SIGNING
+
+
+def test_signatures_of_an_older_draft_do_not_count() -> None:
+    """After a new draft only signatures over the new one make a quorum."""
+    again = (Due(id=ID, at=1_011), Accepted(id=ID, at=1_012))
+    second = Drafted(id=ID, draft=draft(2), until=1_020, at=1_013)
+
+    state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, SIGNED[0], *again, second, SIGNED[1])
+
+    assert state.attestations == ()
+
+
+def test_a_missing_quorum_leads_to_another_draft() -> None:
+    """When the time for signatures is over, the transfer waits under a reason and tries again."""
+    state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, SIGNED[0], Due(id=ID, at=1_011))
+
+    assert (state.stage, state.reason, state.attempts) == (Stage.WAITING, Reason.QUORUM_MISSING, 1)
+
+
+def test_a_failed_submission_is_verified_again_before_anything_else() -> None:
+    """What failed may have been delivered by another attempt: the receipt is asked first."""
+    failed = Unlanded(
+        id=ID, tx="tx1", reason=Reason.SUBMISSION_FAILED, until=1_006, at=1_006, detail="x"
+    )
+    state = _after(*TO_READY, SEALED, failed)
+
+    step = transition(state, Due(id=ID, at=1_007))
+
+    assert state.stage is Stage.SEEN
+    assert step.effects == (Effect.VERIFY,)
+
+
+def test_the_outcome_of_another_submission_means_nothing() -> None:
+    """A late word about an older transaction does not move the transfer."""
+    state = _after(*TO_READY, SEALED)
+    late = Unlanded(id=ID, tx="old", reason=Reason.SUBMISSION_EXPIRED, until=0, at=1_006)
+
+    assert transition(state, late).transfer == state
+
+
+def test_a_delivered_receipt_ends_a_transfer_that_is_seen_again() -> None:
+    """A deposit told twice ends at its receipt, without a second draft."""
+    receipt = Receipt(kind=ReceiptKind.DELIVERED, digest=b"\1" * 32)
+
+    state = _after(SEEN, DepositVerified(deposit=deposit(), receipt=receipt, at=1_001))
+
+    assert state.stage is Stage.DELIVERED
+
+
+def test_a_hold_is_told_once() -> None:
+    """Looking again under the same reason is no news."""
+    hold = Held(id=ID, reason=Reason.NO_LEASE, until=1_005, at=1_004)
+    steps = _steps([SEEN, VERIFIED, hold, hold])
+
+    assert [step.told for *_, step in steps[2:]] == [Stage.WAITING, None]
+
+
+@pytest.mark.parametrize("kind", list(LandingKind))
+def test_landing_kinds_are_what_is_persisted(kind: LandingKind) -> None:
+    """The words of an outcome stay as they are: they stand in logs and metrics."""
+    assert Landing(kind=kind, skipped={}).kind.value in {"pending", "landed", "failed", "dead"}
