@@ -29,7 +29,7 @@ contract LyingToken {
     }
 
     function reenter(address target_, bytes calldata callback_) external {
-        (target, callback) = (target_, callback_);
+        (target, callback, refusal) = (target_, callback_, "");
     }
 
     function getCurrentMultiplier() external pure returns (uint256, uint256, uint256) {
