@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +21,8 @@ from relayer.domain.address import Account, ChainId, Family, family_of, parse_ac
 from relayer.domain.amount import Shares, parse_shares
 from relayer.domain.errors import RelayerError, SettingRefused
 from relayer.domain.transfer import Mode
+
+T = TypeVar("T")
 
 SecretPlace = Annotated[
     str, Field(pattern=r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$", examples=["file:keys/payer"])
@@ -93,7 +97,7 @@ class ChainSettings(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> ChainSettings:
-        family = _refusing(lambda: family_of(self.id))
+        family = _refusing("chain", lambda: family_of(self.id))
         for name in self._needed[family]:
             if getattr(self, name) is None:
                 msg = f"{name} is needed for {self.chain}"
@@ -105,9 +109,20 @@ class ChainSettings(_Section):
         if self.agreement > len(self.endpoints):
             msg = f"agreement must be 1 to {len(self.endpoints)}, the number of endpoints"
             raise ValueError(msg)
-        for token in self.tokens:
-            _refusing(lambda address=token.address: self.account(address))
+        self._check_accounts()
         return self
+
+    def _check_accounts(self) -> None:
+        """Refuse the first text that should be an account of this chain and is none."""
+        names = ("gateway", "beacon", "fee_collector", "receipt_mint", "multisig")
+        texts = [(name, getattr(self, name)) for name in names]
+        texts += [(f"attesters.{n}", text) for n, text in enumerate(self.attesters)]
+        for token in self.tokens:
+            parts = ("address", "vault", "vault_owner", "issuer")
+            texts += [(f"tokens {token.asset} {part}", getattr(token, part)) for part in parts]
+        for name, text in texts:
+            if text is not None:
+                _refusing(name, partial(self.account, text))
 
     @property
     def id(self) -> ChainId:
@@ -313,8 +328,8 @@ def _problem(error: dict[str, Any]) -> str:
     return f"  {place}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _refusing(check: Any) -> Any:
+def _refusing(name: str, check: Callable[[], T]) -> T:
     try:
         return check()
     except RelayerError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"{name}: {error}") from error
