@@ -117,25 +117,38 @@ class SolanaControls:
 
 @asynccontextmanager
 async def solana_world() -> AsyncIterator[SolanaWorld]:
-    """A world on the devnet, or on the node that the environment names."""
+    """A world on the node that the environment names, else on a devnet of its own."""
+    url = os.environ.get("XSTOCKS_TEST_SOLANA_URL")
+    if url is None:
+        async with solana_devnet() as (_, world):
+            yield world
+        return
+    key, ws_url = (os.environ.get(f"XSTOCKS_TEST_SOLANA_{name}") for name in ("KEY", "WS"))
+    seed = None if key is None else parse_secret(key, "the key")[:32]
     async with AsyncExitStack() as stack:
-        url = os.environ.get("XSTOCKS_TEST_SOLANA_URL")
-        ws_url = os.environ.get("XSTOCKS_TEST_SOLANA_WS")
-        if url is None:
-            devnet = SolanaDevnet(SolanaDevnetConfig(port=free_ports()))
-            await stack.enter_async_context(devnet)
-            url, ws_url = devnet.url, devnet.ws_url
         rpc = SolanaRpc(url, ws_url=ws_url)
         stack.push_async_callback(rpc.close)
-        key = os.environ.get("XSTOCKS_TEST_SOLANA_KEY")
-        seed = secrets.token_bytes(32) if key is None else parse_secret(key, "the key")[:32]
-        if key is None:
-            await airdrop(rpc, Keypair.from_seed(seed).pubkey(), 200 * SOL)
         yield await make_world(rpc, url, ws_url, seed)
 
 
-async def make_world(rpc: SolanaRpc, url: str, ws_url: str | None, funder: bytes) -> SolanaWorld:
-    """Deploy a bridge with one token of each mode and open it to both peers."""
+@asynccontextmanager
+async def solana_devnet() -> AsyncIterator[tuple[SolanaDevnet, SolanaWorld]]:
+    """A devnet whose faults a test may switch on, and a world on it."""
+    async with AsyncExitStack() as stack:
+        devnet = SolanaDevnet(SolanaDevnetConfig(port=free_ports()))
+        await stack.enter_async_context(devnet)
+        rpc = SolanaRpc(devnet.url, ws_url=devnet.ws_url)
+        stack.push_async_callback(rpc.close)
+        yield devnet, await make_world(rpc, devnet.url, devnet.ws_url, None)
+
+
+async def make_world(
+    rpc: SolanaRpc, url: str, ws_url: str | None, seed: bytes | None
+) -> SolanaWorld:
+    """Deploy a bridge with one token of each mode, paid by a funded key or by the faucet."""
+    funder = seed or secrets.token_bytes(32)
+    if seed is None:
+        await airdrop(rpc, Keypair.from_seed(funder).pubkey(), 200 * SOL)
     payer, user = Ed25519Signer(secrets.token_bytes(32)), Keypair()
     holder = Account(bytes(user.pubkey()))
     wallet = Wallet(rpc, funder)

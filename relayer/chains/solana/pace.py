@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from solders.hash import Hash
 
-from relayer.chains.solana.rpc import NodeError, SolanaRpc
+from relayer.chains.solana.rpc import NodeError, SolanaRpc, understood
 from relayer.chains.solana.terms import BLOCKHASH_BLOCKS
 from relayer.domain.errors import Unavailable
 
@@ -78,11 +78,11 @@ class Blocks:
             if error.code in _SKIPPED:
                 return None
             raise
-        if answer is None or answer["blockHeight"] is None:
-            return None
-        return self._keep(
-            Header(slot=slot, height=answer["blockHeight"], blockhash=_hash(answer["blockhash"]))
-        )
+        with understood("getBlock"):
+            if answer is None or answer["blockHeight"] is None:
+                return None
+            blockhash, height = _hash(answer["blockhash"]), int(answer["blockHeight"])
+            return self._keep(Header(slot=slot, height=height, blockhash=blockhash))
 
     async def header_living(self, seconds: float) -> Header:
         """The newest block whose hash dies within ``seconds``; the tip if all do."""
@@ -119,12 +119,14 @@ class Blocks:
 
     async def _look(self) -> Tip:
         answer = await self._rpc.call("getLatestBlockhash", _CONFIRMED)
-        value, at = answer["value"], self._now()
-        header = Header(
-            slot=answer["context"]["slot"],
-            height=value["lastValidBlockHeight"] - BLOCKHASH_BLOCKS,
-            blockhash=_hash(value["blockhash"]),
-        )
+        at = self._now()
+        with understood("getLatestBlockhash"):
+            value = answer["value"]
+            header = Header(
+                slot=answer["context"]["slot"],
+                height=value["lastValidBlockHeight"] - BLOCKHASH_BLOCKS,
+                blockhash=_hash(value["blockhash"]),
+            )
         if self._looks and header.height < self._looks[-1][1]:
             self._looks.clear()
         self._looks.append((at, header.height))

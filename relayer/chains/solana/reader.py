@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 from relayer.chains.solana.accounts import account_data, read_clock, read_token_account
@@ -16,7 +16,7 @@ from relayer.chains.solana.acts import receipt_account
 from relayer.chains.solana.codec import Codec
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.programs import CLOCK
-from relayer.chains.solana.rpc import Call, SolanaRpc
+from relayer.chains.solana.rpc import Call, SolanaRpc, understood
 from relayer.chains.solana.signatures import SignatureIndex
 from relayer.chains.solana.supply import SupplyReader
 from relayer.chains.solana.transaction import is_signature, read_transaction
@@ -71,7 +71,8 @@ class SolanaReader:
     async def final_head(self) -> Head:
         """The newest finalized slot and its time, both from the clock sysvar."""
         answer = await self._rpc.call("getAccountInfo", str(CLOCK), _FINAL)
-        clock = read_clock(answer["value"])
+        with understood("clock"):
+            clock = read_clock(answer["value"])
         self._final = max(self._final, clock.slot)
         return Head(height=clock.slot, time=clock.time)
 
@@ -111,11 +112,13 @@ class SolanaReader:
             Call("getMultipleAccounts", (accounts[at : at + _ACCOUNTS_AT_ONCE], _FINAL))
             for at in range(0, len(accounts), _ACCOUNTS_AT_ONCE)
         ]
-        values = [value for answer in await self._rpc.batch(calls) for value in answer["value"]]
-        for one, value in zip(ids, values, strict=True):
-            receipt = self._receipt(value)
-            if receipt is not None:
-                found[one] = receipt
+        answers = await self._rpc.batch(calls)
+        with understood("receipts"):
+            values = [value for answer in answers for value in answer["value"]]
+            for one, value in zip(ids, values, strict=True):
+                receipt = self._receipt(value)
+                if receipt is not None:
+                    found[one] = receipt
         return found
 
     async def snapshots(self) -> Sequence[SupplySnapshot]:
@@ -126,22 +129,22 @@ class SolanaReader:
         """
         options = {**_FINAL, "minContextSlot": max(self._final, 0)}
         answer = await self._rpc.call("getMultipleAccounts", self._supply.accounts, options)
-        return self._supply.snapshots(answer["value"])
+        with understood("supply"):
+            return self._supply.snapshots(answer["value"])
 
-    async def wakeups(self) -> AsyncIterator[None]:
+    async def wakeups(self) -> AsyncGenerator[None, None]:
         """A tick when the node announces something about a watched account, and every poll."""
         woken = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            listener = tasks.create_task(self._listen(woken))
-            try:
-                while True:
-                    yield
-                    await asyncio.sleep(_SHORTEST_WAKE_SECONDS)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), self._config.poll_seconds)
-                    woken.clear()
-            finally:
-                listener.cancel()
+        listener = asyncio.create_task(self._listen(woken))
+        try:
+            while True:
+                yield
+                await asyncio.sleep(_SHORTEST_WAKE_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), self._config.poll_seconds)
+                woken.clear()
+        finally:
+            listener.cancel()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -159,8 +162,8 @@ class SolanaReader:
             await asyncio.sleep(self._config.poll_seconds)
 
     async def _read(self, signatures: Sequence[str]) -> list[tuple[ChainFact, ...]]:
-        wanted = [signature for signature in signatures if signature not in self._facts]
-        read: dict[str, tuple[ChainFact, ...]] = {}
+        read = {known: self._facts[known] for known in signatures if known in self._facts}
+        wanted = [signature for signature in signatures if signature not in read]
         size = self._config.batch_calls
         for at in range(0, len(wanted), size):
             part = wanted[at : at + size]
@@ -171,14 +174,12 @@ class SolanaReader:
                 if answer is None:
                     raise Unavailable(f"the endpoint lists {signature} and does not have it")
                 read[signature] = self._decode(signature, answer)
-        return [read[s] if s in read else self._facts[s] for s in signatures]
+        return [read[signature] for signature in signatures]
 
     def _decode(self, signature: str, answer: Mapping[str, Any]) -> tuple[ChainFact, ...]:
-        try:
+        with understood(signature):
             executed = read_transaction(signature, answer)
             facts = () if executed is None else self._codec.facts(executed)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise Unavailable(f"the endpoint tells {signature} in a way we cannot read") from error
         self._facts[signature] = facts
         while len(self._facts) > self._config.kept_transactions:
             self._facts.popitem(last=False)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -200,6 +202,18 @@ async def _read(method: str, response: aiohttp.ClientResponse) -> bytes:
 
 def _body(place: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": place, "method": method, "params": params}
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turn an answer of another shape than the protocol's into Unavailable.
+
+    Wraps nothing but the reading of answers: there a missing part is the node's fault.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, struct.error) as error:
+        raise Unavailable(f"{what}: the node answers in a way we cannot read: {error!r}") from error
 
 
 def _tell(waiting: Sequence[_Waiting], results: Sequence[Any]) -> None:

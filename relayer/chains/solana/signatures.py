@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relayer.chains.solana.accounts import key_text
-from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc
+from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, understood
+from relayer.chains.solana.transaction import is_signature
 from relayer.domain.errors import HistoryPruned, Unavailable
 
 _CURSOR_UNKNOWN: Final = -32020
@@ -77,8 +78,9 @@ class SignatureIndex:
         calls = [self._call(address, first, final, None) for address in addresses]
         *pages, oldest = await self._rpc.try_batch([*calls, Call("getFirstAvailableBlock")])
         _refuse_pruned(oldest, first)
-        for address, page in zip(addresses, pages, strict=True):
-            await self._extend(address, page, first, final)
+        with understood("getSignaturesForAddress"):
+            for address, page in zip(addresses, pages, strict=True):
+                await self._extend(address, page, first, final)
         if oldest and oldest + _EDGE > first:
             _refuse_pruned(await self._rpc.call("getFirstAvailableBlock"), first)
 
@@ -108,6 +110,8 @@ class SignatureIndex:
                 page = (await self._rpc.try_batch([self._call(address, first, final, None)]))[0]
                 await self._extend(address, page, first, final)
                 return
+            if not isinstance(page, list):
+                raise TypeError(page)
             told.extend(page)
             if len(page) < self._page or page[-1]["slot"] < floor:
                 break
@@ -121,11 +125,7 @@ class SignatureIndex:
         told = [entry for entry in reversed(told) if entry["slot"] <= final]
         _refuse_disorder(told)
         within = [entry for entry in told if entry["slot"] >= floor]
-        places = [
-            Place(entry["slot"], entry.get("transactionIndex") or 0, entry["signature"])
-            for entry in within
-            if entry["err"] is None
-        ]
+        places = [_place(entry) for entry in within if entry["err"] is None]
         known = self._known[address]
         newest = told[-1]["signature"] if told else (known.newest if joined else None)
         if joined:
@@ -141,6 +141,12 @@ class SignatureIndex:
                 known.low = known.places[surplus - 1].slot + 1
                 known.places = known.places[surplus:]
                 known.places = list(_within(known, known.low, known.high))
+
+
+def _place(entry: Mapping[str, Any]) -> Place:
+    if not is_signature(entry["signature"]):
+        raise ValueError(entry)
+    return Place(entry["slot"], int(entry.get("transactionIndex") or 0), entry["signature"])
 
 
 def _within(known: _Known, first: int, last: int) -> Sequence[Place]:

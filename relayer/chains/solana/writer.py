@@ -20,7 +20,7 @@ from solders.transaction import VersionedTransaction
 
 from relayer.chains.solana.acts import payload_of
 from relayer.chains.solana.config import SolanaConfig
-from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc
+from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, understood
 from relayer.chains.solana.terms import BLOCKHASH_BLOCKS, MessageTerms, read_terms
 from relayer.domain.address import Account, ChainId
 from relayer.domain.draft import (
@@ -170,8 +170,9 @@ class SolanaWriter:
 
     async def _simulate(self, raw: bytes) -> None:
         text = b64encode(raw).decode()
-        value = (await self._rpc.call("simulateTransaction", text, _SIMULATE))["value"]
-        error = value["err"]
+        answer = await self._rpc.call("simulateTransaction", text, _SIMULATE)
+        with understood("simulateTransaction"):
+            error = answer["value"]["err"]
         if error is None:
             return
         if _is_poor(error):
@@ -193,8 +194,9 @@ class SolanaWriter:
 
     async def _status(self, tx: str, *options: Mapping[str, bool]) -> Mapping[str, Any] | None:
         answer = await self._rpc.call("getSignatureStatuses", [tx], *options)
-        status: Mapping[str, Any] | None = answer["value"][0]
-        return status
+        with understood("getSignatureStatuses"):
+            status: Mapping[str, Any] | None = answer["value"][0]
+            return status and {key: status[key] for key in ("confirmationStatus", "err", "slot")}
 
     async def _heights(self) -> tuple[Mapping[str, Any], int]:
         """Where the finalized chain stands, and the oldest slot the endpoint holds."""
