@@ -148,8 +148,13 @@ class TronRpc:
 
     async def _tx_info(self, view: str, tx: str) -> TxInfo | None:
         answer = await self._ask(view, "gettransactioninfobyid", {"value": tx})
+        if not answer:
+            return None
         with _sense("gettransactioninfobyid"):
-            return tx_info_from(answer) if answer else None
+            info = tx_info_from(answer)
+        if info.tx != tx:
+            raise Unavailable(f"asked for transaction {tx}, told of {info.tx}")
+        return info
 
     async def _constant(
         self, view: str, contract: bytes, data: bytes, sender: str, sun: int
