@@ -1,6 +1,6 @@
 """An imitation of a Solana node: JSON-RPC and WebSocket around LiteSVM.
 
-What is simpler than the truth stands in `docs/devnet-solana.md`.
+What is simpler than the truth stands in `docs/devnet.md`.
 """
 
 from __future__ import annotations
