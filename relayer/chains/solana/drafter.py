@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import base58
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -117,7 +116,7 @@ class SolanaDrafter:
 
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:
         """Whether the message names this attester among its signers."""
-        return base58.b58encode(attester).decode() in terms.get("signers", "").split(",")
+        return str(Pubkey(attester)) in terms.get("signers", "").split(",")
 
     def verifies(self, payload: bytes, attestation: Attestation) -> bool:
         """Whether it is a known attester's Ed25519 signature over the message."""

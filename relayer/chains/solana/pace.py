@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,13 +60,15 @@ class Blocks:
         self._now = now
         self._looks: deque[tuple[float, int]] = deque()
         self._tip: Tip | None = None
+        self._looking = asyncio.Lock()
         self._headers: OrderedDict[int, Header] = OrderedDict()
 
     async def tip(self) -> Tip:
         """The newest confirmed block, at most half a second old."""
-        if self._tip is None or not 0 <= self._now() - self._tip.at < _FRESH_SECONDS:
-            self._tip = await self._look()
-        return self._tip
+        async with self._looking:
+            if self._tip is None or not 0 <= self._now() - self._tip.at < _FRESH_SECONDS:
+                self._tip = await self._look()
+            return self._tip
 
     async def header(self, slot: int) -> Header | None:
         """The block in a slot, None for a skipped one; Unavailable until the node has it."""

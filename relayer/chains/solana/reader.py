@@ -73,7 +73,7 @@ class SolanaReader:
         answer = await self._rpc.call("getAccountInfo", str(CLOCK), _FINAL)
         with understood("clock"):
             clock = read_clock(answer["value"])
-        self._final = max(self._final, clock.slot)
+        self._final = clock.slot
         return Head(height=clock.slot, time=clock.time)
 
     async def history(self, first: int, last: int) -> Sequence[ChainFact]:

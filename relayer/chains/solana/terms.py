@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import base58
+from solders.pubkey import Pubkey
 
 from relayer.domain.errors import DraftRefused
 from relayer.domain.wire import Terms
@@ -69,11 +69,8 @@ def read_terms(terms: Terms) -> MessageTerms:
 
 
 def _text(key: bytes) -> str:
-    return base58.b58encode(key).decode()
+    return str(Pubkey(key))
 
 
 def _key(text: str) -> bytes:
-    raw = base58.b58decode(text)
-    if len(raw) != 32:
-        raise ValueError(text)
-    return raw
+    return bytes(Pubkey.from_string(text))

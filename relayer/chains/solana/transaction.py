@@ -9,6 +9,7 @@ from typing import Any
 
 import base58
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from relayer.chains.solana.programs import MEMO_BYTES, SYSTEM_BYTES, TOKEN_BYTES
@@ -48,9 +49,10 @@ class Executed:
 def is_signature(text: str) -> bool:
     """Whether a text is a signature in base58, which is how a transaction is named."""
     try:
-        return len(base58.b58decode(text)) == 64
+        Signature.from_string(text)
     except ValueError:
         return False
+    return True
 
 
 def read_transaction(signature: str, answer: Mapping[str, Any]) -> Executed | None:
