@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from eth_hash.auto import keccak
 
 from relayer.domain.address import ChainId, chain_key
+from relayer.domain.backoff import wait_before
 from relayer.domain.draft import Attestation, SigningRequest, payload_digest
 from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, RelayerError, Transient
 from relayer.domain.limits import route_of
@@ -32,6 +33,9 @@ from relayer.services.gatekeeper import Gatekeeper
 RECENT: Final = timedelta(minutes=5)
 AT_ONCE: Final = 64
 """Requests checked at the same time."""
+
+ATTEMPTS: Final = 3
+"""How often a request is looked at where a chain cannot be read; the lane then drafts anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +111,25 @@ class Attester:
         return post.drafter.wanted_from(post.signer.public, request.draft.terms)
 
     async def _answer(self, request: SigningRequest) -> None:
+        """Answer, or decline; what may pass is tried again while the lane still waits."""
         try:
-            await self._bus.publish([await self.attest(request)])
-            self._observer.attested(request)
-        except (Transient, Rejected) as error:
+            for attempt in range(ATTEMPTS):
+                if await self._answered(request):
+                    return
+                await self._clock.sleep(wait_before(attempt) / 2)
+        except Rejected as error:
             self._observer.declined(request, error)
         finally:
             self._room.release()
+
+    async def _answered(self, request: SigningRequest) -> bool:
+        try:
+            await self._bus.publish([await self.attest(request)])
+        except Transient as error:
+            self._observer.declined(request, error)
+            return False
+        self._observer.attested(request)
+        return True
 
     async def attest(self, request: SigningRequest) -> Out:
         """The answer to a request; DraftRefused or Transient if it must not be given (now)."""

@@ -129,7 +129,7 @@ class Monitor:
         except Transient as error:
             self._failed(reader.chain, error)
             return ()
-        if self._ledger.upto[reader.chain] > height and snapshots[0].counters is None:
+        if self._ledger.upto.get(reader.chain, 0) > height and snapshots[0].counters is None:
             self._unread[reader.chain] = f"{reader.chain} answered from an older height"
             return ()
         self._unread.pop(reader.chain, None)
@@ -147,8 +147,10 @@ class Monitor:
         while upto < height:
             last = min(height, upto + SPAN)
             facts = await reader.history(upto + 1, last)
-            self._ledger.fold(reader.chain, facts, last, time if last == height else 0)
+            self._ledger.fold(reader.chain, facts, last, 0)
             upto = last
+        if upto == height:
+            self._ledger.fold(reader.chain, (), height, time)
 
     def _failed(self, chain: ChainId, error: Transient) -> None:
         self._unread[chain] = f"{chain} cannot be read: {error}"

@@ -1,0 +1,227 @@
+"""A whole bridge over two chains in memory and the embedded bus, to be killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from relayer.bus.sqlite import SqliteBus
+from relayer.domain.address import ChainId
+from relayer.domain.gate import GatePolicy
+from relayer.domain.keep import Keeper
+from relayer.domain.limits import Limits
+from relayer.domain.records import (
+    CONTROL,
+    SIGNING_REQUESTS,
+    SUPPLY,
+    TRANSFERS_TOPIC,
+    inbox,
+    state,
+)
+from relayer.domain.supply import Reserve
+from relayer.domain.transfer import Route
+from relayer.domain.verdict import SupplyPolicy
+from relayer.ports.bus import Partition, Topic
+from relayer.services.attester.attester import Attester, Post
+from relayer.services.attester.journal import Journal
+from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.listener import Listener, ListenerSettings
+from relayer.services.monitor.monitor import Monitor, MonitorSettings
+from relayer.services.relayer.book import Spread
+from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.lane import Lane, LaneSettings
+from relayer.services.relayer.sweep import Sweep
+from relayer.signing.local import Ed25519Signer
+from tests.domain.samples import BNB, SOLANA
+from tests.services.fakes import (
+    FakeChain,
+    FakeDrafter,
+    FakeReader,
+    FakeWriter,
+    RealClock,
+    Silence,
+)
+
+ATTESTERS = tuple(Ed25519Signer(bytes([n]) * 32) for n in (11, 12, 13))
+MONITOR = Ed25519Signer(b"\x21" * 32)
+OPERATOR = Ed25519Signer(b"\x22" * 32)
+PAIR = (BNB, SOLANA)
+KEEPER = Keeper(b"secret")
+
+
+@dataclass(slots=True)
+class FixedReserve:
+    """A reserve that a test sets."""
+
+    stock: int
+    age: int = 0
+
+    async def reserve(self, asset: str) -> Reserve:
+        """The stock as of now, less an age."""
+        return Reserve(asset=asset, stock=self.stock, at=int(time.time()) - self.age, source="test")
+
+
+def topics() -> list[Topic]:
+    """Every topic of two chains with one lane each."""
+    kept = [(SIGNING_REQUESTS, 2), (TRANSFERS_TOPIC, 2), (SUPPLY, 1), (CONTROL, 1)]
+    kept += [(inbox(chain), 1) for chain in PAIR]
+    own = [state(role, chain) for role in ("relayer", "listener") for chain in PAIR]
+    return [
+        *(
+            Topic(name=n, partitions=p, retention=timedelta(days=1), compacted=False)
+            for n, p in kept
+        ),
+        *(Topic(name=n, partitions=1, retention=None, compacted=True) for n in own),
+    ]
+
+
+@dataclass(slots=True)
+class Bridge:
+    """The truth of both chains, and the files of the processes."""
+
+    directory: Path
+    chains: dict[ChainId, FakeChain] = field(
+        default_factory=lambda: {c: FakeChain(chain=c, supply=10**24) for c in PAIR}
+    )
+    reserve: FixedReserve = field(default_factory=lambda: FixedReserve(2 * 10**24))
+    observer: Silence = field(default_factory=Silence)
+    clock: RealClock = field(default_factory=RealClock)
+    ended: BaseException | None = None
+    """What ended the services by themselves, if anything did."""
+    policy: GatePolicy = field(
+        default_factory=lambda: GatePolicy(
+            monitors=frozenset({MONITOR.public}), operators=frozenset({OPERATOR.public})
+        )
+    )
+
+    @asynccontextmanager
+    async def running(self, *, monitor: bool = True) -> AsyncIterator[SqliteBus]:
+        """All services in one task group, cancelled at the end: as a kill would, without a word."""
+        async with SqliteBus(self.directory / "bus.db", topics()) as bus:
+            task = asyncio.create_task(self._serve(bus, monitor=monitor))
+            try:
+                yield bus
+            finally:
+                self.ended = task.exception() if task.done() and not task.cancelled() else None
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup):
+                    await task
+
+    async def _serve(self, bus: SqliteBus, *, monitor: bool) -> None:
+        gatekeeper = Gatekeeper(bus, self.policy, self.observer)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(gatekeeper.run())
+            if monitor:
+                group.create_task(self.monitor(bus, gatekeeper).run())
+            for number, signer in enumerate(ATTESTERS):
+                group.create_task(self.attester(bus, gatekeeper, number, signer).run())
+            for chain in PAIR:
+                group.create_task(bus.serve(None, state("listener", chain), self.listen(chain)))
+                body = self.lane(bus, gatekeeper, chain)
+                group.create_task(bus.serve(inbox(chain), state("relayer", chain), body))
+
+    def readers(self) -> dict[ChainId, FakeReader]:
+        """Fresh readers of both chains."""
+        return {chain: FakeReader(world) for chain, world in self.chains.items()}
+
+    def drafter(self, chain: ChainId) -> FakeDrafter:
+        """A drafter that wants two of three."""
+        return FakeDrafter(self.chains[chain], ATTESTERS, 2)
+
+    def listen(self, chain: ChainId) -> Callable[[Partition], Awaitable[None]]:
+        """The body of a listener."""
+
+        async def body(partition: Partition) -> None:
+            await Listener(
+                reader=FakeReader(self.chains[chain]),
+                keeper=KEEPER,
+                settings=ListenerSettings(lanes=dict.fromkeys(PAIR, 1), span=3),
+                clock=self.clock,
+                observer=self.observer,
+            ).run(partition)
+
+        return body
+
+    def lane(
+        self, bus: SqliteBus, gatekeeper: Gatekeeper, chain: ChainId
+    ) -> Callable[[Partition], Awaitable[None]]:
+        """The body of a lane."""
+
+        async def body(partition: Partition) -> None:
+            drafter, readers = self.drafter(chain), self.readers()
+            writer = FakeWriter(self.chains[chain], drafter)
+            await Lane(
+                settings=LaneSettings(
+                    chain=chain,
+                    lanes=1,
+                    limits={
+                        Route(source=a, destination=b, asset="TSLAx"): Limits()
+                        for a in PAIR
+                        for b in PAIR
+                        if a != b
+                    },
+                    batch=writer.batch,
+                    ordered=writer.ordered,
+                    sweep_every=0.2,
+                ),
+                keeper=KEEPER,
+                spread=Spread(
+                    requests=bus.partitions(SIGNING_REQUESTS),
+                    transfers=bus.partitions(TRANSFERS_TOPIC),
+                ),
+                effects=Effects(
+                    readers=readers,
+                    drafter=drafter,
+                    writer=writer,
+                    clock=self.clock,
+                    pace=Pace(quorum=0.5, draft_life=20, confirm_every=0.01),
+                ),
+                sweep=Sweep(readers, chain),
+                drafter=drafter,
+                gatekeeper=gatekeeper,
+                clock=self.clock,
+                observer=self.observer,
+            ).run(partition)
+
+        return body
+
+    def attester(
+        self, bus: SqliteBus, gatekeeper: Gatekeeper, number: int, signer: Ed25519Signer
+    ) -> Attester:
+        """One attester with its journal."""
+        return Attester(
+            bus=bus,
+            readers=self.readers(),
+            posts={c: Post(drafter=self.drafter(c), signer=signer, lanes=1) for c in PAIR},
+            journal=Journal(self.directory / f"journal-{number}.db", str(number)),
+            gatekeeper=gatekeeper,
+            clock=self.clock,
+            observer=self.observer,
+        )
+
+    def monitor(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> Monitor:
+        """The monitor over both chains."""
+        policy = SupplyPolicy(chains=PAIR, lease=30, elsewhere={}, excluded={}, issued={})
+        return Monitor(
+            bus=bus,
+            readers=self.readers(),
+            reserves=self.reserve,
+            signer=MONITOR,
+            settings=MonitorSettings(assets=("TSLAx",), policy=policy, every=0.05),
+            gatekeeper=gatekeeper,
+            clock=self.clock,
+            observer=self.observer,
+        )
+
+
+async def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something to become true; TimeoutError otherwise."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,373 @@
+"""A chain in memory behind the ports: final facts, receipts enforced, faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from relayer.domain.address import Account, ChainId
+from relayer.domain.draft import (
+    Act,
+    Attestation,
+    Draft,
+    Landing,
+    LandingKind,
+    Submission,
+    payload_digest,
+)
+from relayer.domain.errors import DraftRefused, Unavailable, Unwanted
+from relayer.domain.supply import Counters, Interval, SupplySnapshot
+from relayer.domain.transfer import (
+    ActKind,
+    ChainFact,
+    Delivery,
+    Deposit,
+    Location,
+    Mode,
+    Receipt,
+    ReceiptKind,
+    TransferId,
+)
+from relayer.domain.wire import Terms
+from relayer.ports.chain import Head
+from relayer.signing.local import Ed25519Signer
+
+Fault = Callable[[str], None]
+
+
+class RealClock:
+    """The wall clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but never long: the chain in memory is quick."""
+        await asyncio.sleep(min(seconds, 0.05))
+
+
+@dataclass(slots=True)
+class FakeChain:
+    """One chain's truth, shared by all who read and write it; every block is final at once."""
+
+    chain: ChainId
+    supply: int = 0
+    facts: list[ChainFact] = field(default_factory=list)
+    done: dict[TransferId, Receipt] = field(default_factory=dict)
+    landed: dict[str, Landing] = field(default_factory=dict)
+    executed: list[TransferId] = field(default_factory=list)
+    fault: Fault = lambda _: None
+    refuse_next: int = 0
+    drop_next: int = 0
+    multiplier: int = 10**18
+    paused: bool = False
+    started: float = field(default_factory=time.time)
+
+    @property
+    def height(self) -> int:
+        """One block per fact."""
+        return len(self.facts)
+
+    def deposit(self, made: Deposit) -> Deposit:
+        """Put a deposit into the next block; the supply shrinks."""
+        final = replace(made, height=self.height + 1, time=int(self.started))
+        self.facts.append(final)
+        self.supply -= made.shares
+        return final
+
+    def deliver(self, made: Deposit, tx: str) -> bool:
+        """Execute a delivery once; False for one that was done before."""
+        if made.id in self.done:
+            return False
+        self.done[made.id] = Receipt(kind=ReceiptKind.DELIVERED, digest=content(made))
+        self.executed.append(made.id)
+        self.supply += made.shares
+        self.facts.append(
+            Delivery(
+                id=made.id,
+                chain=self.chain,
+                source=made.source,
+                asset=made.asset,
+                recipient=made.recipient,
+                shares=made.shares,
+                digest=content(made),
+                tx=tx,
+                height=self.height + 1,
+                time=int(self.started),
+            )
+        )
+        return True
+
+
+def content(made: Deposit) -> bytes:
+    """What a receipt of the chain in memory holds."""
+    return payload_digest(made.id + made.recipient + made.shares.to_bytes(32, "big"))
+
+
+class FakeReader:
+    """ChainReader over a FakeChain."""
+
+    first_height = 1
+
+    def __init__(self, world: FakeChain) -> None:
+        """Read that chain."""
+        self._world = world
+        self.asked: list[tuple[int, int]] = []
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain that is read."""
+        return self._world.chain
+
+    async def final_head(self) -> Head:
+        """Every block is final."""
+        await self._call("final_head")
+        return Head(height=self._world.height, time=int(time.time()))
+
+    async def history(self, first: int, last: int) -> Sequence[ChainFact]:
+        """The facts of a range."""
+        await self._call("history")
+        self.asked.append((first, last))
+        if last > self._world.height:
+            raise Unavailable("not final yet")
+        return self._world.facts[first - 1 : last]
+
+    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+        """The deposits of a transaction."""
+        await self._call("deposit_at")
+        facts = self._world.facts
+        return [f for f in facts if isinstance(f, Deposit) and f.location == location]
+
+    async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:
+        """The receipts of ids."""
+        await self._call("receipts")
+        return {i: self._world.done[i] for i in ids if i in self._world.done}
+
+    async def snapshots(self) -> Sequence[SupplySnapshot]:
+        """Supply at the head; counters come from the history."""
+        await self._call("snapshots")
+        return [
+            SupplySnapshot(
+                chain=self.chain,
+                asset="TSLAx",
+                mode=Mode.BURN_MINT,
+                height=self._world.height,
+                time=int(time.time()),
+                supply=Interval.exactly(self._world.supply),
+                held=0,  # type: ignore[arg-type]  # nothing is held
+                inventory=0,  # type: ignore[arg-type]  # the same
+                counters=Counters() if not self._world.facts else None,
+                multiplier=self._world.multiplier,
+                paused=self._world.paused,
+            )
+        ]
+
+    async def wakeups(self) -> AsyncIterator[None]:
+        """Poll quickly."""
+        while True:
+            yield None
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _call(self, name: str) -> None:
+        await asyncio.sleep(0)
+        self._world.fault(name)
+
+
+class FakeDrafter:
+    """ChainDrafter whose payload is the deposit's id and the terms."""
+
+    def __init__(self, world: FakeChain, attesters: Sequence[Ed25519Signer], quorum: int) -> None:
+        """Draft for that chain."""
+        self._world = world
+        self._attesters = [signer.public for signer in attesters]
+        self._quorum = quorum
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain drafted for."""
+        return self._world.chain
+
+    @property
+    def attesters(self) -> Sequence[bytes]:
+        """All keys."""
+        return self._attesters
+
+    @property
+    def quorum(self) -> int:
+        """How many of them."""
+        return self._quorum
+
+    async def draft(
+        self, kind: ActKind, deposit: Deposit, *, dies_at: int, attesters: Sequence[bytes]
+    ) -> Draft:
+        """A draft whose one term is its end."""
+        del attesters
+        self._world.fault("draft")
+        terms = {"deadline": str(dies_at)}
+        digest = payload_digest(self.payload(kind, deposit, terms))
+        return Draft(
+            kind=kind, id=deposit.id, chain=self.chain, terms=terms, digest=digest, dies_at=dies_at
+        )
+
+    def payload(self, kind: ActKind, deposit: Deposit, terms: Terms) -> bytes:
+        """Everything that is bound."""
+        return f"{kind} {terms['deadline']} ".encode() + content(deposit)
+
+    async def check_terms(
+        self, kind: ActKind, deposit: Deposit, terms: Terms, *, latest: int
+    ) -> None:
+        """The deadline must not be later than the lease."""
+        del kind, deposit
+        self._world.fault("check_terms")
+        if int(terms["deadline"]) > latest:
+            raise DraftRefused("the deadline outlives the lease")
+
+    def wanted_from(self, attester: bytes, terms: Terms) -> bool:
+        """From everybody."""
+        del terms
+        return attester in self._attesters
+
+    def verifies(self, payload: bytes, attestation: Attestation) -> bool:
+        """By Ed25519."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        if attestation.attester not in self._attesters:
+            return False
+        try:
+            key = Ed25519PublicKey.from_public_bytes(attestation.attester)
+            key.verify(attestation.signature, payload)
+        except InvalidSignature:
+            return False
+        return True
+
+    def content(self, deposit: Deposit) -> bytes | None:
+        """What a receipt holds."""
+        return content(deposit)
+
+
+class FakeWriter:
+    """ChainWriter that executes at broadcast; a receipt stops the second time."""
+
+    batch = 4
+    ordered = True
+    payer = Account(b"\x09" * 32)
+
+    def __init__(self, world: FakeChain, drafter: FakeDrafter) -> None:
+        """Write to that chain."""
+        self._world = world
+        self._drafter = drafter
+        self._waiting: dict[str, tuple[Act, ...]] = {}
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain written."""
+        return self._world.chain
+
+    async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:
+        """Check the quorum of each act as a gateway would, and name the transaction."""
+        await asyncio.sleep(0)
+        self._world.fault("seal")
+        for act in acts:
+            self._check(act)
+        body = b"".join(act.draft.digest for act in acts)
+        tx = payload_digest(body + str(nonce).encode()).hex()
+        raw = b"|".join(_pack(act) for act in acts)
+        return Submission(
+            tx=tx,
+            chain=self.chain,
+            ids=tuple(act.deposit.id for act in acts),
+            raw=raw,
+            nonce=nonce or 0,
+            made_at=time.time(),
+        )
+
+    async def broadcast(self, submission: Submission) -> None:
+        """Execute what the bytes say, once."""
+        await asyncio.sleep(0)
+        self._world.fault("broadcast")
+        if submission.tx in self._world.landed:
+            return
+        if self._world.drop_next:
+            self._world.drop_next -= 1
+            self._world.landed[submission.tx] = Landing(kind=LandingKind.DEAD, skipped={})
+            return
+        if self._world.refuse_next:
+            self._world.refuse_next -= 1
+            self._world.landed[submission.tx] = Landing(kind=LandingKind.FAILED, skipped={})
+            return
+        for made in (_unpack(part) for part in submission.raw.split(b"|")):
+            self._world.deliver(made, submission.tx)
+        self._world.landed[submission.tx] = Landing(kind=LandingKind.LANDED, skipped={}, height=1)
+        self._world.fault("broadcast.after")
+
+    async def landing(self, submission: Submission) -> Landing:
+        """What became of it."""
+        await asyncio.sleep(0)
+        self._world.fault("landing")
+        pending = Landing(kind=LandingKind.PENDING, skipped={})
+        return self._world.landed.get(submission.tx, pending)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _check(self, act: Act) -> None:
+        payload = self._drafter.payload(act.draft.kind, act.deposit, act.draft.terms)
+        good = {a.attester for a in act.attestations if self._drafter.verifies(payload, a)}
+        if len(good) < self._drafter.quorum:
+            raise Unwanted("no quorum")
+
+
+def _pack(act: Act) -> bytes:
+    from relayer.domain.records import INBOX
+
+    return INBOX.encode(act.deposit)
+
+
+def _unpack(part: bytes) -> Deposit:
+    from relayer.domain.records import INBOX
+
+    found = INBOX.decode(part)
+    assert isinstance(found, Deposit)
+    return found
+
+
+class Silence:
+    """Every observer port, listening to nothing but what tests count."""
+
+    def __init__(self) -> None:
+        """Nothing counted yet."""
+        self.refusals: list[str] = []
+        self.declines: list[str] = []
+        self.forged: list[Attestation] = []
+        self.halts: list[object] = []
+
+    def refused(self, record: object, why: str) -> None:
+        """Count a refused record."""
+        del record
+        self.refusals.append(why)
+
+    def declined(self, request: object, error: Exception) -> None:
+        """Count a declined request."""
+        del request
+        self.declines.append(str(error))
+
+    def forged_attestation(self, attestation: Attestation) -> None:
+        """Count a forged signature."""
+        self.forged.append(attestation)
+
+    def halted(self, halt: object) -> None:
+        """Count a halt."""
+        self.halts.append(halt)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Whatever else is told is passed over."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_args, **_named: None
