@@ -167,6 +167,18 @@ contract DeliverTest is World {
         _skips(_delivery(address(locked), 1e10, 2), IGateway.SkipCode.CapExceeded);
     }
 
+    function test_a_changed_cap_keeps_what_is_in_use() external {
+        _deliver(_delivery(address(minted), CAP / 2, 0));
+        vm.warp(block.timestamp + WINDOW / 4);
+        vm.prank(admin);
+        gateway.setToken(address(minted), IGateway.Mode.BurnMint, CAP, 4 * WINDOW);
+        (,,, uint256 room) = gateway.tokenLimits(address(minted));
+        same(room, CAP - CAP / 4, "grown back at the former rate until now");
+        vm.warp(block.timestamp + WINDOW / 2);
+        (,,, room) = gateway.tokenLimits(address(minted));
+        same(room, CAP - CAP / 8, "and at the new one from now on");
+    }
+
     // ------------------------------------------------------------------ signatures
 
     function test_signatures_of_another_item_epoch_gateway_or_chain_are_refused() external {
