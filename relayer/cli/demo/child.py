@@ -42,6 +42,11 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
         )
 
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return None if self._process is None else self._process.pid
+
     def check(self) -> None:
         """Raise Fatal, with the end of the log, if the process has ended by itself."""
         if self._process is not None and self._process.returncode is not None:
