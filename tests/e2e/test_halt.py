@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from solders.keypair import Keypair
 
 from relayer.app.chains import kit_for
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.chains.evm.setup import EvmSetup
 from relayer.chains.gateway.configure import call
+from relayer.chains.solana import programs
+from relayer.chains.solana import setup as solana
+from relayer.chains.solana.rpc import SolanaRpc
+from relayer.chains.tron.rpc import TronRpc
+from relayer.chains.tron.setup import TronSetup
 from relayer.cli.control import halts_of, publish
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.plan import user_account, user_secret
@@ -154,6 +160,50 @@ async def test_other_assets_go_on_while_one_is_halted(world: LocalWorld, relayer
         "NVDAx": None,
         "TSLAx": None,
     }
+
+
+async def _mint_on_tron(world: LocalWorld) -> None:
+    """The same theft of AAPLx on Tron, whose minter is the issuer's key."""
+    nodes = world.bridge.nodes
+    rpc = TronRpc(nodes.tron_url, nodes.tron_solidity)
+    owner = Secp256k1Signer(nodes.tron_key)
+    token = next(p.token for p in world.bridge.tron.tokens if p.asset == "AAPLx")
+    await TronSetup(rpc, owner, poll_seconds=0.2).run(
+        call(word_of(token), "mint(address,uint256)", owner.public, 1)
+    )
+    await rpc.close()
+
+
+async def _mint_on_solana(world: LocalWorld) -> None:
+    """Two attesters' keys mint one raw unit of NVDAx without any receipt."""
+    deployed, nodes = world.bridge.solana.config, world.bridge.nodes
+    rpc = SolanaRpc(nodes.solana_url)
+    wallet = solana.Wallet(rpc, nodes.solana_key)
+    mint = next(bytes(p.token) for p in deployed.tokens if p.asset == "NVDAx")
+    thieves = [Keypair.from_seed(keys.secret(f"attester {name} solana")) for name in ("one", "two")]
+    account = programs.token_account(wallet.key, mint)
+    stolen = programs.mint_to(
+        mint, account, 1, deployed.multisig, signers=[bytes(t.pubkey()) for t in thieves]
+    )
+    create = programs.create_account(wallet.key, wallet.key, mint)
+    await wallet.send([create, stolen], *thieves)
+    await rpc.close()
+
+
+@pytest.mark.parametrize(("mint", "asset"), [(_mint_on_tron, "AAPLx"), (_mint_on_solana, "NVDAx")])
+async def test_an_unbacked_unit_on_any_chain_halts_its_asset(
+    world: LocalWorld,
+    relayer: Settings,
+    mint: Callable[[LocalWorld], Awaitable[None]],
+    asset: str,
+) -> None:
+    """On Tron by the minter's key, on Solana by the quorum's own keys."""
+    await mint(world)
+
+    async def halted() -> bool:
+        return any(halt["name"] == asset for halt in await halts_of(relayer, None))
+
+    await _until(f"the halt of {asset}", halted)
 
 
 async def test_a_stopped_relayer_is_gone_in_its_grace_period(
