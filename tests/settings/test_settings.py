@@ -165,3 +165,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The first thing that goes wrong for a newcomer."""
     with pytest.raises(SettingRefused, match="cannot be read"):
         load(tmp_path / "nowhere.toml")
+
+
+def test_the_devnet_example_is_a_config_as_the_devnet_writes_it() -> None:
+    """Three chains with both modes, two attesters of three, every setting allowed."""
+    loaded = load(ROOT / "config" / "devnet.example.toml")
+
+    assert len(loaded.chains) == 3
+    assert [asset.symbol for asset in loaded.assets] == ["TSLAx", "NVDAx", "AAPLx"]
+    assert len(loaded.attesters) == 3
