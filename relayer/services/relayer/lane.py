@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.draft import Attestation, Submission
-from relayer.domain.errors import RecordRefused
+from relayer.domain.errors import DraftRefused, RecordRefused
 from relayer.domain.facts import (
     Attested,
     Delivered,
@@ -162,7 +162,10 @@ class Lane:
             return []
         if attestation.digest != draft.digest:
             return []
-        payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
+        try:
+            payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
+        except DraftRefused:
+            return []  # drafted under other settings: the wait for its quorum ends, a new one comes
         if not self._drafter.verifies(payload, attestation):
             self._observer.forged_attestation(attestation)
             return []
