@@ -38,3 +38,22 @@ def test_help_loads_no_library_of_a_chain() -> None:
     )
 
     assert _loaded(run) & HEAVY == set()
+
+
+@pytest.mark.parametrize("first", ["eth_account", "web3", "relayer.signing.local", "sys"])
+def test_no_library_leaves_the_recursion_limit_raised(first: str) -> None:
+    """Nested JSON of a hostile endpoint is an error, not the end of the process."""
+    decode = (
+        f"import json, sys, {first}\n"
+        "import relayer.chains.evm.rpc, relayer.chains.solana.rpc, relayer.chains.tron.rpc\n"
+        "import eth_account, web3\n"
+        "assert sys.getrecursionlimit() == 1_000, sys.getrecursionlimit()\n"
+        "try: json.loads('[' * 100_000)\n"
+        "except RecursionError: sys.exit(0)\n"
+        "sys.exit(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", decode], cwd=ROOT, capture_output=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
