@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from pydantic_core import from_json
 
 from relayer.chains.tron.codec import (
     Block,
@@ -228,7 +229,7 @@ def _sense(method: str) -> Iterator[None]:
 def _decoded(method: str, body: bytes) -> Any:
     """The JSON of an answer; Unavailable if it is none, or the node's own error."""
     try:
-        answer = json.loads(body)
+        answer = from_json(body)
     except (ValueError, RecursionError) as error:
         msg = f"{method}: the answer is not JSON ({len(body)} bytes)"
         raise Unavailable(msg) from error

@@ -13,6 +13,7 @@ from relayer.chains.gateway.words import number_at
 from relayer.chains.tron.codec import TxInfo, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.frames import Frames
+from relayer.chains.tron.funds import Funds
 from relayer.chains.tron.reader import gateway_logs
 from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
@@ -53,6 +54,7 @@ class TronWriter:
         self._place = config.place
         self._gateway = tron_address(config.gateway)
         self._owner = tron_address(payer.public)
+        self._funds = Funds(rpc, self._owner)
         self._frames = Frames(rpc, config.expiration_seconds, now)
         self._batch = config.batch
         self._in_time = 0
@@ -92,7 +94,10 @@ class TronWriter:
         fee_limit, energy_limit = await self._fee_limit(energy)
         frame = await self._frames.frame(fee_limit)
         sealed = await seal_call(self._payer, self._gateway, data, frame)
-        await self._require_funds(energy_limit, bandwidth_of(sealed.raw))
+        price, byte_price = await self._frames.prices()
+        await self._funds.spend(
+            energy=energy_limit, price=price, bandwidth_sun=bandwidth_of(sealed.raw) * byte_price
+        )
         return self._submission(acts, sealed.tx, sealed.raw, frame)
 
     async def broadcast(self, submission: Submission) -> None:
@@ -189,14 +194,6 @@ class TronWriter:
             answer = await self._rpc.call(self._gateway, ITEM_GAS_CALL)
             self._item = number_at(answer.data, 0)
         return self._item
-
-    async def _require_funds(self, energy_limit: int, size: int) -> None:
-        price, byte_price = await self._frames.prices()
-        staked = await self._rpc.staked_energy(self._owner)
-        needed = max(energy_limit - staked, 0) * price + size * byte_price
-        missing = needed - await self._rpc.balance(self._owner)
-        if missing > 0:
-            raise PayerEmpty(f"the payer {self._owner.hex()} is short of {missing} sun")
 
     def _submission(self, acts: Sequence[Act], tx: str, raw: bytes, frame: Frame) -> Submission:
         return Submission(
