@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import aiohttp
+from pydantic_core import from_json
 from web3 import AsyncWeb3
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.async_base import AsyncJSONBaseProvider
@@ -143,7 +144,8 @@ class EvmRpc:
                 text = await _read(response)
                 if response.status >= 400 and not text.startswith((b"{", b"[")):
                     raise Unavailable(f"the node answered HTTP {response.status}")
-                return json.loads(text)
+                # not json.loads: deep nesting would overflow the C stack and end the process
+                return from_json(text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the node did not answer: {type(error).__name__}") from error
         except ValueError as error:

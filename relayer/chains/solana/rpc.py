@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import aiohttp
+from pydantic_core import from_json
 
 from relayer.domain.errors import Unavailable
 
@@ -184,7 +185,8 @@ class SolanaRpc:
             async with self._open().post(self._url, data=data) as response:
                 if response.status != 200:
                     raise Unavailable(f"{method}: HTTP {response.status}")
-                return json.loads(await _read(method, response))
+                # not json.loads: deep nesting would overflow the C stack and end the process
+                return from_json(await _read(method, response))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{method}: {type(error).__name__} {error}") from error
 

@@ -229,8 +229,9 @@ def _sense(method: str) -> Iterator[None]:
 def _decoded(method: str, body: bytes) -> Any:
     """The JSON of an answer; Unavailable if it is none, or the node's own error."""
     try:
+        # not json.loads: deep nesting would overflow the C stack and end the process
         answer = from_json(body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         msg = f"{method}: the answer is not JSON ({len(body)} bytes)"
         raise Unavailable(msg) from error
     if not isinstance(answer, dict | list):
