@@ -13,7 +13,8 @@ contract LyingToken {
         Burn,
         Mint,
         PayLess,
-        PayTwice
+        PayTwice,
+        PayFromNothing
     }
 
     mapping(address account => uint256) public sharesOf;
@@ -51,7 +52,7 @@ contract LyingToken {
 
     function transferShares(address to, uint256 shares) external returns (bool) {
         uint256 moved = _asked(Lie.PayLess, shares);
-        sharesOf[msg.sender] -= moved;
+        if (lie != Lie.PayFromNothing) sharesOf[msg.sender] -= moved;
         sharesOf[to] += lie == Lie.PayTwice ? 2 * moved : moved;
         return true;
     }
@@ -127,6 +128,8 @@ contract LiarsTest is World {
         liar.set(LyingToken.Lie.PayLess, -1);
         _deliverySkips(IGateway.SkipCode.EffectMismatch);
         liar.set(LyingToken.Lie.PayTwice, 0);
+        _deliverySkips(IGateway.SkipCode.EffectMismatch);
+        liar.set(LyingToken.Lie.PayFromNothing, 0);
         _deliverySkips(IGateway.SkipCode.EffectMismatch);
     }
 
