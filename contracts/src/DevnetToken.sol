@@ -23,11 +23,14 @@ contract DevnetToken is ERC20, Ownable, ISanctionsList {
     /// @notice The version of the real implementation whose behaviour this one has.
     string public constant VERSION = "1.1.0";
 
+    /// @notice Single addresses, each set by the owner; zero until then.
     address public minter;
     address public burner;
     address public pauser;
     address public multiplierUpdater;
+    /// @notice True while nothing moves.
     bool public isPaused;
+    /// @notice Who is asked about senders, receivers and spenders.
     ISanctionsList public sanctionsList;
 
     /// @notice Chain time in seconds from which fee periods count.
@@ -36,6 +39,7 @@ contract DevnetToken is ERC20, Ownable, ISanctionsList {
     uint256 public feePerPeriod;
     /// @notice Length of a fee period in seconds. A multiplier can be scheduled only inside the current one.
     uint256 public periodLength = 1 days;
+    /// @notice The multiplier (1e18 = 1) and its nonce before, and from, the activation time on.
     uint256 public lastMultiplier = ONE;
     uint256 public lastMultiplierNonce;
     uint256 public newMultiplier = ONE;
@@ -50,16 +54,21 @@ contract DevnetToken is ERC20, Ownable, ISanctionsList {
 
     /// @notice Shares moved, were made (`from` zero) or destroyed (`to` zero).
     event TransferShares(address indexed from, address indexed to, uint256 value);
+    /// @notice A multiplier (1e18 = 1) is in force at once.
     event MultiplierUpdated(uint256 value);
+    /// @notice A multiplier comes into force at a time (seconds); nothing is said when it does.
     event MultiplierScheduled(uint256 newMultiplier, uint256 activationTime);
+    /// @notice A multiplier that was still to come is replaced.
     event MultiplierScheduleOverridden(
         uint256 overriddenMultiplier, uint256 overriddenActivationTime, uint256 newMultiplier, uint256 activationTime
     );
+    /// @notice A role has another holder, or the list another place.
     event NewMinter(address indexed newMinter);
     event NewBurner(address indexed newBurner);
     event NewPauser(address indexed newPauser);
     event NewMultiplierUpdater(address indexed newMultiplierUpdater);
     event NewSanctionsList(address indexed newSanctionsList);
+    /// @notice Everything stops or goes on.
     event PauseModeChange(bool pauseMode);
 
     /// @dev Brings a multiplier that came into force, and fees of periods that passed, into the stored state.

@@ -160,35 +160,65 @@ interface IGateway {
     /// @notice Deposits, deliveries and voids are closed here for ever.
     event Retired();
 
+    /// @notice The CAIP-2 name of the own chain is empty.
     error BadChainName();
+    /// @notice The prefix is neither 0 (EVM) nor 0x41 (Tron).
     error BadAddressPrefix(uint8 prefix);
+    /// @notice The predecessor stands on another chain.
     error BadPredecessor(address predecessor);
+    /// @notice Admin or guardian is zero.
     error ZeroAddress();
+    /// @notice None, more than 16, zero, or one of them twice.
     error BadAttesters();
+    /// @notice Not more than half of the attesters, or more than there are.
     error BadThreshold(uint256 threshold, uint256 attesters);
+    /// @notice The flags are set, or not set, as they are asked to be.
     error NothingChanges();
+    /// @notice No flag, or one that does not exist.
     error BadFlags(uint8 flags);
+    /// @notice The guardian stopped this act.
     error Paused(uint8 flag);
+    /// @notice This gateway only refunds.
     error GatewayRetired();
+    /// @notice The gateway before this one is not retired yet.
     error PredecessorActive(address predecessor);
+    /// @notice Only the gateway itself runs single items.
     error OnlySelf();
+    /// @notice Not one list of signatures for each item.
     error LengthMismatch(uint256 items, uint256 signatures);
+    /// @notice Less gas is left than one item gets; the whole batch reverts.
     error GasTooLow(uint256 needed);
+    /// @notice Outside 300,000 to 10,000,000.
     error BadItemGas(uint32 gas);
+    /// @notice There is no code, or no multiplier, at the address.
     error NotAToken(address token);
+    /// @notice The act does not fit the mode of the token, or mode None was asked for.
     error BadMode(address token, Mode mode);
+    /// @notice A window of 0 seconds, or a cap of 2**128 share-wei or more.
     error BadCap(uint256 cap, uint32 window);
+    /// @notice The minimum is 0 or above the maximum (share-wei).
     error BadBounds(uint256 min, uint256 max);
+    /// @notice The gateway neither sends to nor receives from its own chain.
     error OwnChain(bytes32 chain);
+    /// @notice The kind of a source never changes.
     error SourceKindFixed(bytes32 chain, SourceKind kind);
+    /// @notice The destination is not listed, or closed.
     error UnlistedDestination(bytes32 destination);
+    /// @notice The token takes no deposits to this destination.
     error DepositsClosed(address token, bytes32 destination);
+    /// @notice Below the minimum or above the maximum (share-wei).
     error AmountOutOfBounds(uint256 shares, uint256 min, uint256 max);
+    /// @notice Not a multiple of 1e10 share-wei.
     error DustyAmount(uint256 shares);
+    /// @notice Not exactly the fee of the destination (native units).
     error WrongFee(uint256 sent, uint256 fee);
+    /// @notice Not an account of a chain of that kind.
     error BadRecipientShape(bytes32 recipient, Kind kind);
+    /// @notice A gateway, a token, or an account that the admin denied.
     error RecipientDenied(bytes32 recipient);
+    /// @notice Zero, the gateway, or a listed token.
     error RefundToDenied(address refundTo);
+    /// @notice The account refused the fees, or there are fewer (native units).
     error WithdrawalFailed(address to, uint256 amount);
     /// @notice The token moved other than the exact shares.
     error EffectMismatch();

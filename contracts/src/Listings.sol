@@ -12,6 +12,7 @@ abstract contract Listings is Quorum {
     uint32 private constant LEAST_ITEM_GAS = 300_000;
     uint32 private constant MOST_ITEM_GAS = 10_000_000;
 
+    /// @dev What is kept of a token.
     struct Token {
         Mode mode;
         uint32 window; // seconds in which the whole cap grows back
@@ -24,16 +25,19 @@ abstract contract Listings is Quorum {
         uint256 refunded; // shares, cumulative
     }
 
+    /// @dev Share-wei of one deposit.
     struct Bounds {
         uint256 min; // shares
         uint256 max; // shares; 0 closes
     }
 
+    /// @dev Where deposits can go.
     struct Destination {
         Kind kind;
         uint256 fee; // native units
     }
 
+    /// @dev Where deliveries can come from.
     struct Source {
         SourceKind kind; // fixed once set
         bool open;
@@ -46,10 +50,15 @@ abstract contract Listings is Quorum {
     /// @notice Gas that each item of a batch gets.
     uint32 public itemGas = 600_000;
 
+    /// @notice Kind and fee (native units) of a destination; kind None is not listed.
     mapping(bytes32 chain => Destination) public destinations;
+    /// @notice Kind of a source, and whether it is open for deliveries.
     mapping(bytes32 chain => Source) public sources;
+    /// @notice True for a trusted gateway of a counted source.
     mapping(bytes32 chain => mapping(bytes32 gateway => bool)) public sourceGateways;
+    /// @notice Least and most share-wei of one deposit; most 0 is closed.
     mapping(address token => mapping(bytes32 destination => Bounds)) public bounds;
+    /// @notice True for a recipient that deposits to the destination may not name.
     mapping(bytes32 destination => mapping(bytes32 recipient => bool)) public denied;
     mapping(address token => Token) internal _tokens;
 
