@@ -16,12 +16,14 @@ from pydantic import PlainSerializer, PlainValidator
 from relayer.domain.address import Account, ChainId, chain_key
 from relayer.domain.amount import Shares
 from relayer.domain.reasons import Reason
-from relayer.domain.wire import AccountWord, HexBytes, SharesText, _word_from_hex
+from relayer.domain.wire import WORD_SCHEMA, AccountWord, HexBytes, SharesText, _word_from_hex
 
 TransferId = NewType("TransferId", bytes)
 """32 bytes that name one Transfer on every chain."""
 
-IdWord = Annotated[TransferId, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
+IdWord = Annotated[
+    TransferId, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), WORD_SCHEMA
+]
 
 TAG: Final = keccak(b"xstocks-relayer/transfer/1")
 NOWHERE: Final = Account(bytes(32))

@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Generic, TypeVar
 
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from pydantic import (
+    PlainSerializer,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
@@ -49,11 +55,18 @@ def _int_from_text(value: object) -> int:
     return int(value)
 
 
-HexBytes = Annotated[bytes, PlainValidator(_bytes_from_hex), PlainSerializer(bytes.hex)]
-Word = Annotated[bytes, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
-AccountWord = Annotated[Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex)]
-SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str)]
-IntText = Annotated[int, PlainValidator(_int_from_text), PlainSerializer(str)]
+_HEX: Final = WithJsonSchema({"type": "string", "pattern": "^([0-9a-f]{2})*$"})
+WORD_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})
+"""How 32 bytes look in a JSON schema."""
+_INTEGER: Final = WithJsonSchema({"type": "string", "pattern": "^-?[0-9]{1,80}$"})
+
+HexBytes = Annotated[bytes, PlainValidator(_bytes_from_hex), PlainSerializer(bytes.hex), _HEX]
+Word = Annotated[bytes, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), WORD_SCHEMA]
+AccountWord = Annotated[
+    Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), WORD_SCHEMA
+]
+SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str), _INTEGER]
+IntText = Annotated[int, PlainValidator(_int_from_text), PlainSerializer(str), _INTEGER]
 Chain = ChainId
 Terms = Mapping[str, str]
 """What a draft fixes beyond the deposit, by name (deadline, epoch; or blockhash, signers...)."""
