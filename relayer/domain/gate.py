@@ -213,7 +213,9 @@ class Gate:
 
     def _fresh(self, lease: Lease, now: float) -> bool:
         oldest = min(lease.times.values(), default=0)
-        return now < lease.expires_at and now - oldest <= self.policy.max_lag
+        # Judged by our clock too: a lease dated into the future must not open the gate for long.
+        lasts = 0 < lease.expires_at - now <= self.policy.max_lease
+        return lasts and now - oldest <= self.policy.max_lag
 
     def _take_lease(self, key: bytes, lease: Lease) -> Lease:
         known = self._leases.setdefault(lease.asset, {})

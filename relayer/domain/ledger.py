@@ -97,7 +97,7 @@ class Ledger:
     def _act(self, act: Act) -> None:
         counter = "delivered" if isinstance(act, Delivery) else "refunded"
         self._add(act.chain, act.asset, counter, act.shares)
-        if act.id in self._consumed:
+        if act.id in self._consumed or (act.type, act.id) in self._unmatched:
             self._break(act, f"{act.type} {act.id.hex()} in {act.tx} consumes a deposit again")
             return
         self._unmatched[(act.type, act.id)] = act

@@ -146,6 +146,16 @@ async def test_a_lease_longer_than_allowed_is_refused() -> None:
         await _give(_gate(), _lease(life=86_400))
 
 
+async def test_a_lease_dated_into_the_future_opens_nothing_now() -> None:
+    """A short lease from next year would otherwise hold the gate open until then."""
+    gate, year = _gate(), 31_536_000
+    later = int(NOW) + year
+    await _give(gate, replace(_lease(), issued_at=later, expires_at=later + 30))
+
+    assert gate.refusal(ROUTE, NOW) is not None
+    assert gate.good_until("TSLAx", NOW) == 0
+
+
 @pytest.mark.parametrize("signer", [STRANGER, OPERATOR])
 async def test_only_monitors_sign_leases(signer: Ed25519Signer) -> None:
     """Neither a stranger nor an operator opens the gate."""

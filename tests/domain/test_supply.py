@@ -217,6 +217,16 @@ def test_a_deposit_is_consumed_once() -> None:
         assert ledger.findings()
 
 
+def test_a_second_delivery_read_together_with_the_first_is_found() -> None:
+    """Both may stand in one range, read before their deposit: no order hides the second."""
+    made = deposit()
+    both: list[ChainFact] = [delivery(made), delivery(made, tx="again")]
+
+    found = _ledger((SOLANA, both, 1_030), (BNB, [made], 1_030)).findings()
+
+    assert [(one.rule, one.latches) for one in found] == [("B", True)]
+
+
 def test_a_gap_in_a_gateways_nonces_is_found() -> None:
     """A missing nonce is a deposit that nobody saw."""
     gateway = USER
