@@ -79,6 +79,8 @@ async def test_one_refused_call_does_not_spoil_its_neighbours() -> None:
         pytest.param(lambda _: web.json_response({"id": 77, "result": 1}), id="another id"),
         pytest.param(lambda _: web.json_response([1, "x", None]), id="no objects"),
         pytest.param(lambda _: web.Response(body=b"\xff\xfe"), id="no text"),
+        pytest.param(lambda _: web.json_response([{"id": [0]}]), id="id that is a list"),
+        pytest.param(lambda _: web.Response(text="[" * 100_000), id="too deep"),
     ],
 )
 @pytest.mark.parametrize("calls", [1, 2])

@@ -105,6 +105,9 @@ class EvmRpc:
             results = await self._told([call for call, _ in queue])
         except Unavailable as error:
             results = [error] * len(queue)
+        except Exception as error:  # noqa: BLE001 - an answer out of all form; nobody may wait for ever
+            told = Unavailable(f"the node's answer is not in form: {error!r}"[:_MAX_WORDS])
+            results = [told] * len(queue)
         for (_, future), result in zip(queue, results, strict=True):
             if future.done():
                 continue
