@@ -159,8 +159,14 @@ async def test_bad_requests_are_answered_as_recorded(stage: Stage, one: Exchange
 
 @pytest.mark.parametrize("one", exchanges("visible_txinfo"), ids=lambda one: one.path)
 async def test_visible_answers_look_as_recorded(stage: Stage, one: Exchange) -> None:
-    """With visible, addresses in transactions, logs and contracts are base58."""
-    answer = await stage.ask(one, at_our_heights(stage, one.request))
+    """With visible, addresses in transactions, logs and contracts are base58.
+
+    A refusal quotes the first character that is not base58, so it is asked for word for word: an
+    address of this chain in hex may have none.
+    """
+    is_refused = isinstance(one.answer, dict) and "Error" in one.answer
+    request = one.request if is_refused else at_our_heights(stage, one.request)
+    answer = await stage.ask(one, request)
     ignored = ("net_fee", "net_usage", "fee", "resMessage")
     assert differences(_some(one.answer), _some(answer.body), ignored=ignored) == []
 
