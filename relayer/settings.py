@@ -64,8 +64,12 @@ class ChainSettings(_Section):
     """One chain: endpoints, the bridge's contracts or accounts, quorum and payers."""
 
     chain: str = Field(description="CAIP-2 name, such as eip155:56.")
-    endpoints: tuple[EndpointSettings, ...] = Field(min_length=1, description="RPC endpoints.")
-    agreement: int = Field(1, ge=1, description="How many endpoints must agree on a fact.")
+    endpoints: tuple[EndpointSettings, ...] = Field(
+        min_length=1, description="RPC endpoints; one for now."
+    )
+    agreement: int = Field(
+        1, ge=1, description="How many endpoints must agree on a fact; 1 for now."
+    )
     first_height: int = Field(0, ge=0, description="Height at which the bridge was deployed.")
     gateway: str | None = Field(None, description="EVM and Tron: the Gateway contract.")
     tokens: tuple[TokenSettings, ...] = Field(min_length=1, description="Assets on this chain.")
@@ -106,8 +110,8 @@ class ChainSettings(_Section):
             allowed = f"{len(self.attesters) // 2 + 1} to {len(self.attesters)}"
             msg = f"quorum must be more than half of the attesters: {allowed}"
             raise ValueError(msg)
-        if self.agreement > len(self.endpoints):
-            msg = f"agreement must be 1 to {len(self.endpoints)}, the number of endpoints"
+        if len(self.endpoints) > 1 or self.agreement > 1:
+            msg = "endpoints: one for now; the agreement of several comes with a later version"
             raise ValueError(msg)
         self._check_accounts()
         return self
@@ -187,7 +191,9 @@ class OperatorSettings(_Section):
 class ReserveSettings(_Section):
     """Where the number of backed shares comes from."""
 
-    file: Path = Field(description="JSON file: {symbol: {stock, at}}; see docs.")
+    file: Path = Field(
+        description="JSON: {symbol: {stock: whole units as text, at: seconds, source}}."
+    )
 
 
 class HttpSettings(_Section):

@@ -51,7 +51,7 @@ async def _send(
     settings = load(config_path)
     start, end = find_chain(settings, source), find_chain(settings, destination)
     secret = settings.secret(key)
-    account = end.account(recipient) if recipient else _own(secret, end.id)
+    account = end.account(recipient) if recipient else _own(secret, start.id, end.id)
     kit = kit_for(settings, start, lambda *_: None)
     try:
         return await kit.depositor(secret).deposit(asset, parse_shares(shares), end.id, account)
@@ -59,18 +59,14 @@ async def _send(
         await kit.close()
 
 
-def _own(secret: str, chain: str) -> Account:
+def _own(secret: str, source: str, chain: str) -> Account:
     """The account of the same key on an EVM or Tron destination."""
     from relayer.domain.address import ChainId, Family, account_from_word, family_of
     from relayer.domain.errors import SettingRefused
-    from relayer.signing.local import Ed25519Signer, Secp256k1Signer, parse_secret
+    from relayer.signing.local import Secp256k1Signer, parse_secret
 
     raw = parse_secret(secret, "the user's key")
-    match family_of(ChainId(chain)):
-        case Family.SOLANA if len(raw) == 64:
-            return Account(Ed25519Signer(raw).public)
-        case Family.EVM | Family.TRON if len(raw) == 32:
-            return account_from_word(ChainId(chain), Secp256k1Signer(raw).public)
-        case _:
-            msg = "name a --recipient: this key has no account of its own on the destination"
-            raise SettingRefused(msg)
+    if Family.SOLANA in (family_of(ChainId(source)), family_of(ChainId(chain))):
+        msg = "name a --recipient: this key has no account of its own on the destination"
+        raise SettingRefused(msg)
+    return account_from_word(ChainId(chain), Secp256k1Signer(raw).public)

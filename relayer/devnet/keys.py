@@ -1,6 +1,6 @@
 """The keys of a local world, made from names so that every start has the same ones.
 
-They are published on purpose and guard nothing; `relayer check` refuses them on a public chain.
+They are published on purpose and guard nothing: never use them on a public chain.
 """
 
 from __future__ import annotations

@@ -112,6 +112,8 @@ def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes
     """What a fact makes of a Transfer; total over every stage and every fact."""
     if transfer is None:
         return _begin(fact)
+    if transfer.stage in CLOSED:
+        return Transition(transfer=transfer)
     match fact:
         case DepositSeen() | Accepted() | Drafted() | Sealed() | Landed():
             return _advance(transfer, fact)

@@ -111,6 +111,14 @@ def test_only_a_fact_of_a_chain_closes_a_transfer(history: list[Fact]) -> None:
 
 
 @given(HISTORIES)
+def test_a_closed_transfer_never_comes_back(history: list[Fact]) -> None:
+    """What a chain has ended, nothing moves and nothing tells again."""
+    for before, _, step in _steps(history):
+        if before is not None and before.stage in CLOSED:
+            assert step == Transition(transfer=before)
+
+
+@given(HISTORIES)
 def test_a_submission_needs_a_quorum_over_one_draft(history: list[Fact]) -> None:
     """READY and SUBMITTED carry signatures of different attesters over the current draft alone."""
     for _, _, step in _steps(history):

@@ -177,6 +177,12 @@ def test_ids_are_locations() -> None:
 
     assert len(ids) == 9
     assert len({chain_key(chain) for chain in CHAINS}) == 3
+    assert counted_id(BNB, USER, SOLANA, 0).hex() == (
+        "81d667d892805b50d8dfb55e2041977971bdb974a5f2742f163ae2a3da446d7a"
+    )
+    assert located_id(SOLANA, b"\1" * 64, 0, -1).hex() == (
+        "3a9467d8593cd5a6afa58cd5e6529cc5a5de9967d45d8223d9955e61a06152ca"
+    )
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, 64))

@@ -101,10 +101,10 @@ class Bridge:
     )
 
     @asynccontextmanager
-    async def running(self, *, monitor: bool = True) -> AsyncIterator[SqliteBus]:
+    async def running(self, *, attesters: bool = True) -> AsyncIterator[SqliteBus]:
         """All services in one task group, cancelled at the end: as a kill would, without a word."""
         async with SqliteBus(self.directory / "bus.db", topics()) as bus:
-            task = asyncio.create_task(self._serve(bus, monitor=monitor))
+            task = asyncio.create_task(self._serve(bus, attesters=attesters))
             try:
                 yield bus
             finally:
@@ -113,13 +113,12 @@ class Bridge:
                 with contextlib.suppress(asyncio.CancelledError, BaseExceptionGroup):
                     await task
 
-    async def _serve(self, bus: SqliteBus, *, monitor: bool) -> None:
+    async def _serve(self, bus: SqliteBus, *, attesters: bool) -> None:
         gatekeeper = Gatekeeper(bus, self.policy, self.observer)
         async with asyncio.TaskGroup() as group:
             group.create_task(gatekeeper.run())
-            if monitor:
-                group.create_task(self.monitor(bus, gatekeeper).run())
-            for number, signer in enumerate(ATTESTERS):
+            group.create_task(self.monitor(bus, gatekeeper).run())
+            for number, signer in enumerate(ATTESTERS if attesters else ()):
                 group.create_task(self.attester(bus, gatekeeper, number, signer).run())
             for chain in PAIR:
                 group.create_task(bus.serve(None, state("listener", chain), self.listen(chain)))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.draft import Attestation
 from relayer.domain.errors import DraftRefused, Fatal, Unavailable
 from relayer.domain.gate import CONTROL_RECORDS, RESUME, Halt, Resume
-from relayer.domain.records import CONTROL, INBOX, SIGNING_REQUESTS, inbox
+from relayer.domain.records import CONTROL, INBOX, REQUESTS, SIGNING_REQUESTS, inbox
 from relayer.domain.transfer import Deposit, Location, TransferId
 from relayer.ports.bus import Out
 from relayer.services.attester.journal import Journal
@@ -105,19 +106,27 @@ async def test_forged_records_mint_nothing_and_stop_nothing(tmp_path: Path) -> N
     assert len(bridge.observer.refusals) >= 8
 
 
-async def test_forged_signatures_are_counted_and_do_not_help(tmp_path: Path) -> None:
-    """A stranger's signature over the right draft, told before the real ones, is set aside."""
+async def test_forged_signatures_make_no_quorum(tmp_path: Path) -> None:
+    """Every key's name over the very draft that is asked for, but not by the keys: counted."""
     bridge = Bridge(tmp_path)
-    async with bridge.running(monitor=False) as bus:
-        made = _make(bridge, 1)
-        fake = Attestation(
-            id=made[0].id, digest=b"\1" * 32, attester=ATTESTERS[0].public, signature=b"\2" * 64
-        )
-        value = INBOX.encode(fake)
-        await bus.publish([Out(topic=inbox(SOLANA), partition=0, key="k", value=value)])
-        await asyncio.sleep(0.3)
+    async with (
+        bridge.running(attesters=False) as bus,
+        aclosing(bus.follow(SIGNING_REQUESTS, None)) as requests,
+    ):
+        _make(bridge, 1)
+        request = REQUESTS.decode((await anext(requests)).value or b"")
+        for signer in ATTESTERS:
+            fake = Attestation(
+                id=request.draft.id,
+                digest=request.draft.digest,
+                attester=signer.public,
+                signature=b"\2" * 64,
+            )
+            value = INBOX.encode(fake)
+            await bus.publish([Out(topic=inbox(SOLANA), partition=0, key="k", value=value)])
+        await until(lambda: len(bridge.observer.forged) == len(ATTESTERS))
 
-        assert bridge.chains[SOLANA].executed == []
+    assert bridge.chains[SOLANA].executed == []
 
 
 async def test_without_a_lease_deposits_wait_and_go_on_by_themselves(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class EvmRpc:
         if len(calls) > 1 and not isinstance(answer, list):
             error = answer.get("error") if isinstance(answer, dict) else None
             raise Unavailable(f"the node does not answer batches: {str(error)[:_MAX_WORDS]}")
-        by_id = {one.get("id"): one for one in answers if isinstance(one, dict)}
+        by_id = {one["id"]: one for one in answers if _has_number(one)}
         return [_outcome(method, by_id.get(number)) for number, (method, _) in enumerate(calls)]
 
     async def post(self, body: bytes) -> Any:
@@ -180,6 +180,10 @@ def good(result: Any) -> Any:
     if isinstance(result, NodeRefused):
         raise result
     return result
+
+
+def _has_number(answer: object) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get("id"), int)
 
 
 def _request(number: int, call: Call) -> dict[str, Any]:

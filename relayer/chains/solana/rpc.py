@@ -32,7 +32,8 @@ class NodeError(Unavailable):
 
     def __init__(self, method: str, error: Mapping[str, Any]) -> None:
         """Keep what the node said."""
-        self.code = int(error.get("code", 0))
+        code = error.get("code")
+        self.code = code if isinstance(code, int) else 0
         self.data = error.get("data")
         super().__init__(f"{method}: {self.code} {error.get('message')}")
 
@@ -176,7 +177,7 @@ class SolanaRpc:
         answers = await self._post(names, bodies)
         if not isinstance(answers, list):
             raise Unavailable(f"{names}: the node answers a batch with {str(answers)[:200]}")
-        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        by_id = {answer["id"]: answer for answer in answers if _has_number(answer)}
         return [_kept(one.method, by_id.get(place)) for place, one in enumerate(calls)]
 
     async def _post(self, method: str, body: Any) -> Any:
@@ -200,6 +201,10 @@ async def _read(method: str, response: aiohttp.ClientResponse) -> bytes:
         if size > _MAX_ANSWER:
             raise Unavailable(f"{method}: the answer is larger than {_MAX_ANSWER} bytes")
     return b"".join(parts)
+
+
+def _has_number(answer: object) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get("id"), int)
 
 
 def _body(place: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

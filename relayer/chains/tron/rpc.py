@@ -35,6 +35,9 @@ Observe = Callable[[str, float, bool], None]
 ANYONE = "41" + "00" * 20
 """The zero account: whom a constant call is from when it does not matter."""
 
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer above which it is given up."""
+
 _FULL = "wallet"
 _SOLID = "walletsolidity"
 
@@ -205,15 +208,28 @@ class TronRpc:
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
             async with self._session.post(url, data=json.dumps(params).encode()) as response:
-                body = await response.read()
+                body = await _bounded(response)
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            msg = f"{host} {method}: {type(error).__name__}"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            msg = f"{host} {method}: {type(error).__name__} {error}"
             raise Unavailable(msg) from error
         if status != 200:
             msg = f"{host} {method}: HTTP {status}"
             raise Unavailable(msg)
         return body
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer; ValueError above MAX_ANSWER bytes."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_ANSWER:
+            msg = f"an answer of more than {MAX_ANSWER} bytes"
+            raise ValueError(msg)
+        parts.append(part)
+    return b"".join(parts)
 
 
 @contextmanager
