@@ -34,7 +34,8 @@ NOWHERE: Final = Account(bytes(32))
 class Location:
     """Where a deposit stands on its chain: transaction (hash, signature or txid) and index.
 
-    On EVM and Tron ``index`` is the log's place inside its transaction's logs and ``inner`` is -1.
+    On EVM ``index`` is the log's ``logIndex``, which counts in its block; on Tron it is the log's
+    place inside its transaction's logs. ``inner`` is -1 on both.
     On Solana they are the indexes of the outer and the inner instruction (-1: not inner).
     """
 
