@@ -126,6 +126,7 @@ async def make_world(rpc: EvmRpc, url: str, admin: Secp256k1Signer) -> World:
         quorum=2,
         first_height=deployment.first_height,
         poll_seconds=0.2,
+        state_seconds=0.0,  # an epoch that a test has just changed is read at once
     )
     return World(rpc=rpc, config=config, setup=setup, deployment=deployment, payer=payer, user=user)
 
