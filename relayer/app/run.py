@@ -10,7 +10,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 
@@ -253,7 +253,7 @@ class Process:
             clock=self._clock,
             observer=self._observer,
         )
-        return attester.run()
+        return _with_journal(journal, attester)
 
     def _attester_key(self, one: AttesterSettings, chain: ChainId) -> Signer:
         if family_of(chain) is Family.SOLANA:
@@ -284,6 +284,11 @@ class Process:
     async def _close(self) -> None:
         for kit in self._kits.values():
             await kit.close()
+
+
+async def _with_journal(journal: Journal, attester: Attester) -> None:
+    with closing(journal):
+        await attester.run()
 
 
 def limits_of(settings: Settings) -> dict[Route, Limits]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -90,13 +90,14 @@ class Tracks:
             msg = f"there is no {path}: the tracker has not run there yet"
             raise Unavailable(msg)
         self._path = path
-        with troubled(path):
+        with troubled(path), ExitStack() as failed:
             self._db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)
+            failed.callback(self._db.close)
             (version,) = self._db.execute("pragma user_version").fetchone()
-        if version != FORMAT:
-            self._db.close()
-            msg = f"{path} is of another release: start that release's tracker, or this one's"
-            raise Unavailable(msg)
+            if version != FORMAT:
+                msg = f"{path} is of another release: start that release's tracker, or this one's"
+                raise Unavailable(msg)
+            failed.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -119,7 +119,7 @@ class Bridge:
             group.create_task(gatekeeper.run())
             group.create_task(self.monitor(bus, gatekeeper).run())
             for number, signer in enumerate(ATTESTERS if attesters else ()):
-                group.create_task(self.attester(bus, gatekeeper, number, signer).run())
+                group.create_task(self.attest(bus, gatekeeper, number, signer))
             for chain in PAIR:
                 group.create_task(bus.serve(None, state("listener", chain), self.listen(chain)))
                 body = self.lane(bus, gatekeeper, chain)
@@ -190,19 +190,21 @@ class Bridge:
 
         return body
 
-    def attester(
+    async def attest(
         self, bus: SqliteBus, gatekeeper: Gatekeeper, number: int, signer: Ed25519Signer
-    ) -> Attester:
-        """One attester with its journal."""
-        return Attester(
-            bus=bus,
-            readers=self.readers(),
-            posts={c: Post(drafter=self.drafter(c), signer=signer, lanes=1) for c in PAIR},
-            journal=Journal(self.directory / f"journal-{number}.db", str(number)),
-            gatekeeper=gatekeeper,
-            clock=self.clock,
-            observer=self.observer,
-        )
+    ) -> None:
+        """Run one attester with its journal."""
+        path = self.directory / f"journal-{number}.db"
+        with contextlib.closing(Journal(path, str(number))) as journal:
+            await Attester(
+                bus=bus,
+                readers=self.readers(),
+                posts={c: Post(drafter=self.drafter(c), signer=signer, lanes=1) for c in PAIR},
+                journal=journal,
+                gatekeeper=gatekeeper,
+                clock=self.clock,
+                observer=self.observer,
+            ).run()
 
     def monitor(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> Monitor:
         """The monitor over both chains."""

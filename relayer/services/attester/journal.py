@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -33,8 +34,14 @@ class Journal:
 
     def __init__(self, path: Path, attester: str) -> None:
         """Open or create the journal; Fatal if it is unreadable or another attester's."""
+        self._db = sqlite3.connect(path, isolation_level=None)
+        with ExitStack() as failed:
+            failed.callback(self._db.close)
+            self._open(path, attester)
+            failed.pop_all()
+
+    def _open(self, path: Path, attester: str) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
