@@ -66,6 +66,9 @@ class ChainReader(Protocol):
     async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:
         """The final receipts on this chain of those ids that have one."""
 
+    async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
+        """Those ids of deposits made on this chain that are finally refunded here."""
+
     async def snapshots(self) -> Sequence[SupplySnapshot]:
         """One snapshot per asset, all at one final height that they name."""
 

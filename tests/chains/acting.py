@@ -139,8 +139,10 @@ class Acting:
         fact = await harness.fact(first, Refund, deposit.id)
         assert isinstance(fact, Refund)
         assert (fact.recipient, fact.asset, fact.shares) == (user, asset, deposit.shares)
+        other = await harness.deposit(asset, some_shares())
+        assert await harness.reader.refunded([deposit.id, other.id]) == {deposit.id}
         assert await harness.refusal(await harness.act(ActKind.REFUND, deposit))
-        assert await harness.shares_of(user, asset) == before
+        assert await harness.shares_of(user, asset) == before - other.shares
 
     async def test_less_than_a_quorum_delivers_nothing(self, harness: ChainHarness) -> None:
         """An act with one signature of two is refused by the chain or before."""

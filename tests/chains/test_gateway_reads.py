@@ -11,8 +11,10 @@ from relayer.chains.gateway.reads import (
     GatewayNow,
     read_now,
     read_receipts,
+    read_refunds,
     read_snapshots,
     receipts_call,
+    refunds_call,
     snapshot_call,
 )
 from relayer.chains.gateway.revert import revert_text
@@ -37,6 +39,29 @@ def answer(books: Sequence[tuple[object, ...]], *, paused: int = 0) -> bytes:
 def book(address: bytes, mode: int = 1, multiplier: int = WAD) -> tuple[object, ...]:
     """The books of one token."""
     return (address, mode, 90 * WAD, multiplier, 5, -6, 7, 8, 9, False)
+
+
+def test_refunds_are_asked_and_read() -> None:
+    """Two arrays come back, and the second one says who was refunded; anything else is no answer."""
+    call = refunds_call(IDS)
+    assert call[:4] == selector("deposits(bytes32[])")
+    assert call[4:] == receipts_call(IDS)[4:]
+    types, given = ["bytes32[]", "bool[]"], [n == 1 for n in range(len(IDS))]
+    digests = [bytes(32)] * len(IDS)
+    assert read_refunds(IDS, encode(types, [digests, given])) == {IDS[1]}
+    assert read_refunds([], encode(types, [[], []])) == frozenset()
+    for wrong in (
+        b"",
+        encode(types, [digests[1:], given[1:]]),
+        encode(types, [digests, given[1:]]),
+    ):
+        with pytest.raises(Unavailable):
+            read_refunds(IDS, wrong)
+    shifted = (
+        encode(types, [digests, given])[:32] + bytes(32) + encode(types, [digests, given])[64:]
+    )
+    with pytest.raises(Unavailable):
+        read_refunds(IDS, shifted)
 
 
 def test_receipts_are_asked_and_read() -> None:

@@ -59,6 +59,7 @@ class FakeChain:
     done: dict[TransferId, Receipt] = field(default_factory=dict)
     landed: dict[str, Landing] = field(default_factory=dict)
     executed: list[TransferId] = field(default_factory=list)
+    refunded: set[TransferId] = field(default_factory=set)
     fault: Fault = lambda _: None
     refuse_next: int = 0
     drop_next: int = 0
@@ -145,6 +146,11 @@ class FakeReader:
         """The receipts of ids."""
         await self._call("receipts")
         return {i: self._world.done[i] for i in ids if i in self._world.done}
+
+    async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
+        """Those ids that were given back here."""
+        await self._call("refunded")
+        return frozenset(ids) & self._world.refunded
 
     async def snapshots(self) -> Sequence[SupplySnapshot]:
         """Supply at the head; counters come from the history."""

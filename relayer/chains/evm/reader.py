@@ -27,8 +27,10 @@ from relayer.chains.evm.rpc import EvmRpc, NodeRefused, good
 from relayer.chains.gateway.events import FACT_TOPICS, fact_of
 from relayer.chains.gateway.reads import (
     read_receipts,
+    read_refunds,
     read_snapshots,
     receipts_call,
+    refunds_call,
     snapshot_call,
 )
 from relayer.domain.address import ChainId
@@ -120,6 +122,14 @@ class EvmReader:
         for start in range(0, len(ids), _IDS_PER_CALL):
             some = ids[start : start + _IDS_PER_CALL]
             found |= read_receipts(some, await self._ask(receipts_call(some)))
+        return found
+
+    async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
+        """Those ids of deposits made here that are finally refunded, 500 ids per call."""
+        found: frozenset[TransferId] = frozenset()
+        for start in range(0, len(ids), _IDS_PER_CALL):
+            some = ids[start : start + _IDS_PER_CALL]
+            found |= read_refunds(some, await self._ask(refunds_call(some)))
         return found
 
     async def snapshots(self) -> Sequence[SupplySnapshot]:

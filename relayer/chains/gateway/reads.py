@@ -24,6 +24,7 @@ from relayer.domain.supply import Counters, Interval, SupplySnapshot
 from relayer.domain.transfer import Receipt, ReceiptKind, TokenPlace, TransferId
 
 RECEIPTS_SIGNATURE: Final = "receipts(bytes32[])"
+DEPOSITS_SIGNATURE: Final = "deposits(bytes32[])"
 SNAPSHOT_SIGNATURE: Final = "snapshot(address[])"
 ITEM_GAS_SIGNATURE: Final = "itemGas()"
 ITEM_GAS_CALL: Final = selector(ITEM_GAS_SIGNATURE)
@@ -37,6 +38,7 @@ PAUSE_DELIVER: Final = 2
 PAUSE_REFUND: Final = 4
 
 _RECEIPTS = selector(RECEIPTS_SIGNATURE)
+_DEPOSITS = selector(DEPOSITS_SIGNATURE)
 _SNAPSHOT = selector(SNAPSHOT_SIGNATURE)
 _HEAD_WORDS = 5
 _STATE_WORDS = 10
@@ -69,6 +71,25 @@ def _receipt(mark: bytes) -> Receipt:
     if mark == VOID_MARK:
         return Receipt(kind=ReceiptKind.VOIDED)
     return Receipt(kind=ReceiptKind.DELIVERED, digest=mark)
+
+
+def refunds_call(ids: Sequence[TransferId]) -> bytes:
+    """Calldata that asks which deposits of this gateway were given back."""
+    return _DEPOSITS + word(WORD) + word(len(ids)) + b"".join(ids)
+
+
+def read_refunds(ids: Sequence[TransferId], answer: bytes) -> frozenset[TransferId]:
+    """The ids that the answer to ``refunds_call(ids)`` calls refunded."""
+    count = len(ids)
+    starts = (2 * WORD, (3 + count) * WORD)
+    if len(answer) != (4 + 2 * count) * WORD:
+        raise Unavailable(f"the node answered {len(answer)} bytes to {count} deposits")
+    if (number_at(answer, 0), number_at(answer, 1)) != starts or any(
+        number_at(answer, start // WORD) != count for start in starts
+    ):
+        raise Unavailable(f"the node's answer to {count} deposits is not in the gateway's form")
+    first = starts[1] // WORD + 1
+    return frozenset(one for place, one in enumerate(ids) if number_at(answer, first + place))
 
 
 def snapshot_call(tokens: Sequence[TokenPlace] = ()) -> bytes:

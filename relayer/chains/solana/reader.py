@@ -121,6 +121,11 @@ class SolanaReader:
                     found[one] = receipt
         return found
 
+    async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
+        """Those ids of deposits made here that are refunded: their receipt here is done."""
+        found = await self.receipts(ids)
+        return frozenset(one for one in found if found[one].kind is ReceiptKind.DELIVERED)
+
     async def snapshots(self) -> Sequence[SupplySnapshot]:
         """One snapshot per asset, all from one read of all mints and vaults at one final slot.
 

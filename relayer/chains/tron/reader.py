@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from relayer.chains.gateway.events import GatewayLog, fact_of
-from relayer.chains.gateway.reads import read_receipts, read_snapshots, receipts_call, snapshot_call
+from relayer.chains.gateway.reads import (
+    read_receipts,
+    read_refunds,
+    read_snapshots,
+    receipts_call,
+    refunds_call,
+    snapshot_call,
+)
 from relayer.chains.tron.codec import TxInfo, is_txid, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.rpc import TronRpc
@@ -69,6 +76,12 @@ class TronReader:
         if not ids:
             return {}
         return read_receipts(ids, await self._call(receipts_call(ids)))
+
+    async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
+        """Those ids of deposits made here that are refunded in the solid view, in one call."""
+        if not ids:
+            return frozenset()
+        return read_refunds(ids, await self._call(refunds_call(ids)))
 
     async def snapshots(self) -> Sequence[SupplySnapshot]:
         """The books of all tokens at the one solid height that the gateway names."""
