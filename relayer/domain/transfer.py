@@ -29,6 +29,9 @@ TAG: Final = keccak(b"xstocks-relayer/transfer/1")
 NOWHERE: Final = Account(bytes(32))
 """Recipient or gateway of a deposit that has none."""
 
+FAR_AHEAD: Final = 1_000_000
+"""Heights above a final head, days of any chain: whoever claims a deposit there makes it up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:

@@ -56,11 +56,13 @@ class ChainReader(Protocol):
         there too, with their flaw; acts of the issuer are not deposits.
         """
 
-    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The final deposits in the transaction of ``location`` whose place it names.
 
-        Empty when the chain has no such final transaction or no deposit there; absence is
-        believed only where the endpoint holds the history (else HistoryPruned or Unavailable).
+        ``height`` is where the transaction is said to stand; it says what absence takes. Empty
+        when the chain has no such final transaction or no deposit there: believed only of an
+        endpoint whose final head is at that height and that holds it (else Unavailable or
+        HistoryPruned), or when no chain of ours can be that far (`FAR_AHEAD`).
         """
 
     async def receipts(self, ids: Sequence[TransferId]) -> Mapping[TransferId, Receipt]:

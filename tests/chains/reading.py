@@ -36,7 +36,7 @@ class Reading:
     async def test_a_deposit_is_found_by_its_location(self, harness: ChainHarness) -> None:
         """Reading one transaction gives the very deposit that the history told."""
         deposit = await harness.deposit(harness.lock_release, some_shares())
-        assert list(await harness.reader.deposit_at(deposit.location)) == [deposit]
+        assert list(await harness.reader.deposit_at(deposit.location, deposit.height)) == [deposit]
 
     async def test_an_unknown_location_has_no_deposit(self, harness: ChainHarness) -> None:
         """A transaction that is not there, a place that holds none, and nonsense give nothing."""
@@ -48,7 +48,7 @@ class Reading:
             Location(tx="not a transaction", index=0),
         ]
         for place in places:
-            assert list(await harness.reader.deposit_at(place)) == []
+            assert list(await harness.reader.deposit_at(place, deposit.height)) == []
 
     async def test_each_deposit_has_an_id_of_its_own(self, harness: ChainHarness) -> None:
         """Two equal deposits are two transfers."""

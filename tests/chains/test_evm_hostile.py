@@ -13,7 +13,7 @@ import pytest_asyncio
 from relayer.chains.evm.reader import EvmReader
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.domain.errors import HistoryPruned, Unavailable
-from relayer.domain.transfer import Deposit
+from relayer.domain.transfer import FAR_AHEAD, Deposit, Location
 from tests.chains.evm_proxy import Answer, Rule, endpoint
 from tests.chains.evm_world import TRON, TRON_GATEWAY, World, evm_world, harness_of
 from tests.chains.harness import some_shares
@@ -202,7 +202,7 @@ async def test_contradictory_receipts_are_not_believed(world: World, fields: Ans
 
     async with reader_behind(world, rule) as reader:
         with pytest.raises(Unavailable):
-            await reader.deposit_at(deposit.location)
+            await reader.deposit_at(deposit.location, deposit.height)
 
 
 async def test_a_failed_transaction_holds_no_deposit(world: World) -> None:
@@ -216,4 +216,47 @@ async def test_a_failed_transaction_holds_no_deposit(world: World) -> None:
         return {**answer, "result": {**answer["result"], "status": "0x0"}}
 
     async with reader_behind(world, failed) as reader:
-        assert list(await reader.deposit_at(deposit.location)) == []
+        assert list(await reader.deposit_at(deposit.location, deposit.height)) == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "error"),
+    [
+        pytest.param({"receipt"}, HistoryPruned, id="the block lists it all the same"),
+        pytest.param({"receipt", "block"}, HistoryPruned, id="the block is gone"),
+        pytest.param({"receipt", "head"}, Unavailable, id="the endpoint lags"),
+    ],
+)
+async def test_a_missing_receipt_alone_denies_no_deposit(
+    world: World, hidden: set[str], error: type[Exception]
+) -> None:
+    """Absence takes a final head at the claimed block, and a block that does not list it."""
+    _, facts = await whole(world)
+    deposit = next(fact for fact in facts if isinstance(fact, Deposit))
+    old: list[Answer] = []
+
+    def rule(request: Answer, answer: Answer) -> Answer:
+        first = (request["params"] or [None])[0]
+        if request["method"] == "eth_getTransactionReceipt" and "receipt" in hidden:
+            return {**answer, "result": None}
+        if first == hex(deposit.height) and "block" in hidden:
+            return {**answer, "result": None}
+        if first == "finalized" and "head" in hidden:
+            old.append(answer)
+            number = hex(deposit.height - 1)
+            return {**answer, "result": {**answer["result"], "number": number}}
+        return answer
+
+    async with reader_behind(world, rule) as reader:
+        with pytest.raises(error):
+            await reader.deposit_at(deposit.location, deposit.height)
+
+
+async def test_a_claim_beyond_all_reason_is_denied(world: World) -> None:
+    """A record that names a block a million ahead is made up: it does not wait for that block."""
+    reader = EvmReader(world.config, world.rpc)
+    head = (await reader.final_head()).height
+    nowhere = Location(tx="0x" + "ab" * 32, index=0)
+    assert list(await reader.deposit_at(nowhere, head + FAR_AHEAD + 100)) == []
+    with pytest.raises(Unavailable):
+        await reader.deposit_at(nowhere, head + 1_000)

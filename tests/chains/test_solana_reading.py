@@ -17,7 +17,7 @@ from relayer.chains.solana.rpc import NodeError, SolanaRpc
 from relayer.devnet.solana.rpcerror import RpcError
 from relayer.devnet.solana.server import SolanaDevnet
 from relayer.domain.errors import HistoryPruned, Unavailable
-from relayer.domain.transfer import ChainFact, Deposit
+from relayer.domain.transfer import FAR_AHEAD, ChainFact, Deposit
 from tests.chains.harness import fresh_account, some_shares
 from tests.chains.solana_world import BNB, SolanaWorld, solana_devnet
 
@@ -108,9 +108,21 @@ async def test_purged_history_is_never_taken_for_empty(honest: World) -> None:
     with pytest.raises(HistoryPruned):
         await whole(reader)
     with pytest.raises(HistoryPruned):
-        await reader.deposit_at(made[0].location)
+        await reader.deposit_at(made[0].location, made[0].height)
     head = await reader.final_head()
     assert list(await reader.history(oldest, head.height)) == []
+
+
+async def test_an_endpoint_behind_a_deposit_does_not_deny_it(honest: World) -> None:
+    """Not to know a transaction means nothing before the slot where it is said to stand."""
+    devnet, world, made = honest
+    devnet.faults.overrides["getTransaction"] = lambda *_: None
+    reader = world.reader()
+    head = await reader.final_head()
+    with pytest.raises(Unavailable):
+        await reader.deposit_at(made[0].location, head.height + 500)
+    assert list(await reader.deposit_at(made[0].location, head.height)) == []
+    assert list(await reader.deposit_at(made[0].location, head.height + 2 * FAR_AHEAD)) == []
 
 
 async def test_a_cursor_that_was_purged_is_dropped(honest: World) -> None:

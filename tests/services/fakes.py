@@ -136,8 +136,9 @@ class FakeReader:
             raise Unavailable("not final yet")
         return self._world.facts[first - 1 : last]
 
-    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The deposits of a transaction."""
+        del height
         await self._call("deposit_at")
         facts = self._world.facts
         return [f for f in facts if isinstance(f, Deposit) and f.location == location]

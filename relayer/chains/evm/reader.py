@@ -36,7 +36,14 @@ from relayer.chains.gateway.reads import (
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
-from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
+from relayer.domain.transfer import (
+    FAR_AHEAD,
+    ChainFact,
+    Deposit,
+    Location,
+    Receipt,
+    TransferId,
+)
 from relayer.ports.chain import Head
 
 FINALIZED: Final = "finalized"
@@ -98,7 +105,7 @@ class EvmReader:
             self._width = plan.width
         return facts
 
-    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The deposit in the log that ``location`` names, if its transaction is final.
 
         Empty for an unknown or failed transaction and for any other log. Unavailable while the
@@ -108,7 +115,7 @@ class EvmReader:
             return ()
         receipt = await self._rpc.call("eth_getTransactionReceipt", [location.tx])
         if receipt is None:
-            await self._require_held(self._config.first_height)
+            await self._require_absent(location.tx, max(height, self._config.first_height))
             return ()
         mined = read_receipt(receipt)
         if mined.tx != location.tx:
@@ -231,10 +238,36 @@ class EvmReader:
         ]
         return tuple(fact for fact in facts if isinstance(fact, Deposit))
 
-    async def _require_held(self, height: int) -> None:
-        answer = await self._rpc.call("eth_getBlockByNumber", [hex(height), False])
-        if answer is None:
+    async def _require_absent(self, tx: str, height: int) -> None:
+        """Raise unless it is sure that a transaction without a receipt is not in that block.
+
+        The three answers travel in one request, so that they come from one backend. A node drops
+        its index of transactions before it drops the blocks: the block itself must not list it.
+        """
+        answers = await self._rpc.batch(
+            [
+                ("eth_getBlockByNumber", [FINALIZED, False]),
+                ("eth_getBlockByNumber", [hex(height), False]),
+                ("eth_getTransactionReceipt", [tx]),
+            ]
+        )
+        head, block, receipt = map(good, answers)
+        final = self._final_of(head)
+        if height > final + FAR_AHEAD:
+            return
+        if height > final:
+            raise Unavailable(f"{tx} is said to be in block {height}, the final head is {final}")
+        if block is None:
             raise HistoryPruned(f"the endpoint no longer has block {height}")
+        with in_form("block"):
+            listed = tx in block["transactions"]
+        if listed or receipt is not None:
+            raise HistoryPruned(f"the endpoint no longer has the receipt of {tx}")
+
+    def _final_of(self, head: Mapping[str, Any] | None) -> int:
+        """The height in this very answer, not the newest ever seen: backends differ."""
+        self._note(head)
+        return read_header(head or {}).height
 
 
 def _place_in_chain(log: RawLog) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import (
+    FAR_AHEAD,
     ChainFact,
     Deposit,
     Location,
@@ -84,20 +85,23 @@ class SolanaReader:
         facts = await self._read([place.signature for place in places])
         return [fact for told in facts for fact in told]
 
-    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The final deposits at a location: none or one."""
         if not is_signature(location.tx):
             return []
         facts = self._facts.get(location.tx)
         if facts is None:
-            answer, oldest = await self._rpc.batch(
+            answer, clock, oldest = await self._rpc.batch(
                 [
                     Call("getTransaction", (location.tx, _TRANSACTION)),
+                    Call("getAccountInfo", (str(CLOCK), _FINAL)),
                     Call("getFirstAvailableBlock"),
                 ]
             )
-            if answer is None and oldest > self.first_height:
-                raise HistoryPruned(f"the endpoint holds blocks from {oldest} on only")
+            if answer is None:
+                with understood("clock"):
+                    final = read_clock(clock["value"]).slot
+                _require_absent(location.tx, max(height, self.first_height), final, oldest)
             facts = () if answer is None else self._decode(location.tx, answer)
         return [fact for fact in facts if isinstance(fact, Deposit) and fact.location == location]
 
@@ -196,3 +200,14 @@ class SolanaReader:
             return None
         voided = account.amount > 0
         return Receipt(kind=ReceiptKind.VOIDED if voided else ReceiptKind.DELIVERED)
+
+
+def _require_absent(signature: str, slot: int, final: int, oldest: Any) -> None:
+    """Raise unless an endpoint that does not know a transaction would know it in that slot."""
+    if slot > final + FAR_AHEAD:
+        return
+    if slot > final:
+        raise Unavailable(f"{signature} is said to be in slot {slot}, the final one is {final}")
+    with understood("getFirstAvailableBlock"):
+        if oldest > slot:
+            raise HistoryPruned(f"the endpoint holds blocks from {oldest} on, not {slot}")

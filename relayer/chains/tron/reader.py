@@ -20,7 +20,14 @@ from relayer.chains.tron.rpc import TronRpc
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.supply import SupplySnapshot
-from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
+from relayer.domain.transfer import (
+    FAR_AHEAD,
+    ChainFact,
+    Deposit,
+    Location,
+    Receipt,
+    TransferId,
+)
 from relayer.ports.chain import Head
 
 
@@ -61,11 +68,17 @@ class TronReader:
         blocks = await self._read_blocks(first, last)
         return tuple(fact for infos in blocks for info in infos for fact in self._facts(info))
 
-    async def deposit_at(self, location: Location) -> Sequence[Deposit]:
-        """The solid deposit at a place in a transaction's logs; empty if there is none."""
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
+        """The solid deposit at a place in a transaction's logs; empty if there is none.
+
+        A look-up by id that finds nothing proves nothing: the block where the transaction is said
+        to stand is read too, which must be solid and held.
+        """
         if location.inner != -1 or not is_txid(location.tx):
             return ()
         info = await self._rpc.solid_tx_info(location.tx)
+        if info is None:
+            info = await self._in_block(location.tx, max(height, self.first_height))
         if info is None:
             return ()
         deposits = (fact for fact in self._facts(info) if isinstance(fact, Deposit))
@@ -114,6 +127,15 @@ class TronReader:
             if height > head.height:
                 msg = f"block {height} is not solid: the solid view is at {head.height}"
                 raise Unavailable(msg)
+
+    async def _in_block(self, tx: str, number: int) -> TxInfo | None:
+        if number > self._known_final:
+            head = await self.final_head()
+            if number > head.height + FAR_AHEAD:
+                return None
+        await self._require_final(number)
+        infos = await self._rpc.solid_block_infos(number)
+        return next((info for info in infos if info.tx == tx), None)
 
     async def _read_blocks(self, first: int, last: int) -> list[tuple[TxInfo, ...]]:
         found: dict[int, tuple[TxInfo, ...]] = {}

@@ -159,7 +159,7 @@ class Attester:
         if request.draft.kind is not ActKind.DELIVER or request.draft.chain != claimed.destination:
             msg = "only deliveries on the deposit's own destination are signed here"
             raise DraftRefused(msg)
-        for found in await reader.deposit_at(claimed.location):
+        for found in await reader.deposit_at(claimed.location, claimed.height):
             if found.id == claimed.id and found.flaw is None:
                 return self._same_destination(found, request)
         msg = f"{claimed.source} has no such deposit at {claimed.location.tx}"

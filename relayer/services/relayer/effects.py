@@ -103,7 +103,7 @@ class Effects:
         if reader is None:
             return DepositDenied(id=deposit.id, at=self._clock.now())
         try:
-            found = await reader.deposit_at(deposit.location)
+            found = await reader.deposit_at(deposit.location, deposit.height)
         except Transient as error:
             return self._hold(deposit, _reading(error, Reason.SOURCE_UNREADABLE), error, 0)
         for candidate in found:
