@@ -33,6 +33,8 @@ async def test_every_route_and_asset_is_delivered_once_although_the_relayer_is_k
     outcome = await _demo(world, transfers=18, crashes=2).run()
 
     assert outcome.wrong == ()
+    assert len(outcome.kills) == 2
+    assert all(in_flight > 0 for in_flight in outcome.kills)
     assert len(outcome.after.deliveries) == 18
     routes = {(d.source, d.destination) for d in outcome.after.deposits}
     assert len(routes) == 6

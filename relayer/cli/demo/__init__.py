@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--transfers", default=18, show_default=True, help="How many transfers to make.")
 @click.option("--crash", "crashes", default=0, show_default=True, help="SIGKILLs of the relayer.")
+@click.option("--seed", type=int, help="Draws the moments of the SIGKILLs; random if absent.")
 @click.option("--users", default=4, show_default=True, help="Users who deposit.")
 @click.option(
     "--directory",
@@ -27,15 +29,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Config, keys, databases and logs; emptied first.",
 )
-def command(transfers: int, crashes: int, users: int, directory: Path) -> None:
+def command(transfers: int, crashes: int, seed: int | None, users: int, directory: Path) -> None:
     """Start local chains and a relayer, move shares over all six routes, and prove the books.
 
     Exit code 0 only if every transfer was delivered exactly once and the books balance.
     """
-    sys.exit(asyncio.run(_demo(transfers, crashes, users, directory)))
+    if not 0 <= crashes <= transfers:
+        msg = "each SIGKILL needs a transfer in flight: at most as many as --transfers"
+        raise click.BadParameter(msg, param_hint="--crash")
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    sys.exit(asyncio.run(_demo(transfers, crashes, drawn, users, directory)))
 
 
-async def _demo(transfers: int, crashes: int, users: int, directory: Path) -> int:
+async def _demo(transfers: int, crashes: int, seed: int, users: int, directory: Path) -> int:
     from rich.console import Console
 
     from relayer.cli.demo.journey import Demo
@@ -50,12 +56,12 @@ async def _demo(transfers: int, crashes: int, users: int, directory: Path) -> in
     async with LocalWorld(directory, WorldOptions(users=users)) as world:
         settings = load(world.config_path)
         console.print(f"Moving {transfers} transfers over six routes ...")
-        demo = Demo(settings, world.config_path, console, transfers, users, crashes)
+        demo = Demo(settings, world.config_path, console, transfers, users, crashes, seed)
         outcome = await demo.run()
-    return _report(console, outcome, transfers, crashes)
+    return _report(console, outcome, transfers, seed)
 
 
-def _report(console: Console, outcome: Outcome, transfers: int, crashes: int) -> int:
+def _report(console: Console, outcome: Outcome, transfers: int, seed: int) -> int:
     from relayer.cli.demo.show import books_table, latencies, transfers_table
 
     console.print(transfers_table(outcome.stories))
@@ -66,11 +72,16 @@ def _report(console: Console, outcome: Outcome, transfers: int, crashes: int) ->
         f"{1000 * outcome.cpu_seconds / transfers:.0f} ms per transfer with start-up, "
         f"{outcome.peak_bytes / 2**20:.0f} MiB at most, {outcome.seconds:.0f} s in all"
     )
+    if outcome.kills:
+        console.print(
+            f"relayer killed {len(outcome.kills)} times, with {min(outcome.kills)} to "
+            f"{max(outcome.kills)} transfers in flight; --seed {seed} draws the same moments"
+        )
     for problem in outcome.wrong:
         console.print(f"[red]{problem}[/red]")
     if outcome.wrong:
         return 1
-    killed = f", relayer killed {crashes} times" if crashes else ""
+    killed = f", relayer killed {len(outcome.kills)} times" if outcome.kills else ""
     console.print(
         f"[green]{transfers} transfers delivered, each once{killed}; the books balance to the "
         "last unit.[/green]"

@@ -74,8 +74,9 @@ class Child:
             return
         user, system = fields.split()[11:13]
         self._living = (int(user) + int(system)) / _TICKS
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        self.peak_bytes = max(self.peak_bytes, int(peak.split()[1]) * 1024)
+        for line in status.splitlines():  # a killed process has no memory left to tell of
+            if line.startswith("VmHWM"):
+                self.peak_bytes = max(self.peak_bytes, int(line.split()[1]) * 1024)
 
     @property
     def cpu(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from rich.console import Console
 from relayer.app.chains import ChainKit, kit_for
 from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
 from relayer.cli.demo.child import Child
+from relayer.cli.demo.crashes import Moment, moments
 from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
 from relayer.cli.demo.show import Board
 from relayer.domain.address import ChainId
@@ -36,6 +36,8 @@ class Outcome:
     cpu_seconds: float
     peak_bytes: int
     exit_code: int | None
+    kills: tuple[int, ...]
+    """How many transfers were in flight at each SIGKILL."""
 
 
 @dataclass(slots=True)
@@ -48,12 +50,15 @@ class Demo:
     transfers: int
     users: int
     crashes: int = 0
+    seed: int = 0
     patience: float = 90.0
     """Seconds without progress after which the demo gives up."""
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
     _depositors: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict, init=False)
     _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict, init=False)
     _deposited: int = field(default=0, init=False)
+    _due: int = field(default=0, init=False)
+    _kills: list[int] = field(default_factory=list, init=False)
 
     async def run(self) -> Outcome:
         """Start the relayer, deposit, wait, stop it, and read the proof from the chains."""
@@ -91,6 +96,7 @@ class Demo:
             cpu_seconds=child.cpu,
             peak_bytes=child.peak_bytes,
             exit_code=code,
+            kills=tuple(self._kills),
         )
 
     async def _move(self, child: Child, board: Board) -> None:
@@ -103,6 +109,8 @@ class Demo:
 
     async def _deposit(self, journey: Journey, board: Board) -> None:
         """A user's deposits on one chain are made one after the other."""
+        while journey.number >= self.transfers - self.crashes + self._due:
+            await asyncio.sleep(0.05)
         who = (journey.source, journey.user)
         async with self._turns.setdefault(who, asyncio.Lock()):
             if who not in self._depositors:
@@ -135,12 +143,29 @@ class Demo:
             await asyncio.sleep(0.2)
 
     async def _crash(self, child: Child, board: Board) -> None:
-        """SIGKILL at random moments, then start again."""
-        for number in range(1, self.crashes + 1):
-            await asyncio.sleep(random.uniform(0.5, 3.0))  # noqa: S311 - moments, not secrets
+        """SIGKILL at the moments drawn, then start again."""
+        for moment in moments(self.crashes, self.transfers - self.crashes, self.seed):
+            in_flight = await self._in_flight_at(moment)
             await child.kill()
-            board.say(f"  relayer killed (SIGKILL {number} of {self.crashes}), starting again")
+            self._kills.append(in_flight)
+            board.say(
+                f"  relayer killed (SIGKILL {len(self._kills)} of {self.crashes}, "
+                f"{in_flight} transfers in flight), starting again"
+            )
             await child.start()
+
+    async def _in_flight_at(self, moment: Moment) -> int:
+        """Wait for a moment; one deposit is kept for it, so that it finds a transfer in flight."""
+        await asyncio.sleep(moment.age)
+        while self._delivered() < moment.delivered:
+            await asyncio.sleep(0.05)
+        self._due += 1
+        while (in_flight := self._deposited - self._delivered()) <= 0:
+            await asyncio.sleep(0.05)
+        return in_flight
+
+    def _delivered(self) -> int:
+        return self._stages()[Stage.DELIVERED]
 
     def _stages(self) -> Counter[Stage]:
         try:
