@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -31,7 +32,8 @@ from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, sta
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition
-from relayer.ports.chain import ChainReader
+from relayer.ports.chain import ChainDrafter, ChainReader
+from relayer.ports.shared import SharedReader
 from relayer.ports.signer import Signer
 from relayer.reserves.file import FileReserve
 from relayer.services.attester.attester import Attester, Post
@@ -152,8 +154,21 @@ class Process:
         return bodies
 
     def _readers(self) -> dict[ChainId, ChainReader]:
-        """Fresh readers of every chain: services do not share what they have read."""
+        """Fresh readers of every chain, for a service that shares with no other."""
         return {chain: self._reader(kit) for chain, kit in self._kits.items()}
+
+    @cached_property
+    def _checking(self) -> dict[ChainId, ChainReader]:
+        """The readers of what lanes, their Sweep and attesters check; see docs/adr.
+
+        Whoever claims (listener) and whoever audits (monitor) have readers of their own.
+        """
+        return {chain: SharedReader(reader) for chain, reader in self._readers().items()}
+
+    @cached_property
+    def _judges(self) -> dict[ChainId, ChainDrafter]:
+        """What the attesters of this process rebuild drafts with, on one node of each chain."""
+        return {chain: kit.drafter(None) for chain, kit in self._kits.items()}
 
     def _reader(self, kit: ChainKit) -> ChainReader:
         return kit.reader(0)
@@ -180,7 +195,7 @@ class Process:
         if not chain.payers:
             msg = f"chains {chain.chain}: payers are needed where the relayer runs"
             raise SettingRefused(msg)
-        readers = self._readers()
+        readers = self._checking
 
         async def body(partition: Partition) -> None:
             await self._lane(bus, chain, gatekeeper, readers, partition).run(partition)
@@ -237,7 +252,7 @@ class Process:
     ) -> Awaitable[None]:
         posts = {
             chain.id: Post(
-                drafter=self._kits[chain.id].drafter(None),
+                drafter=self._judges[chain.id],
                 signer=self._attester_key(one, chain.id),
                 lanes=max(1, len(chain.payers)),
             )
@@ -246,7 +261,7 @@ class Process:
         journal = Journal(directory / f"attester-{one.name}.db", _names(posts))
         attester = Attester(
             bus=bus,
-            readers=self._readers(),
+            readers=self._checking,
             posts=posts,
             journal=journal,
             gatekeeper=gatekeeper,

@@ -91,17 +91,9 @@ class SolanaReader:
             return []
         facts = self._facts.get(location.tx)
         if facts is None:
-            answer, clock, oldest = await self._rpc.batch(
-                [
-                    Call("getTransaction", (location.tx, _TRANSACTION)),
-                    Call("getAccountInfo", (str(CLOCK), _FINAL)),
-                    Call("getFirstAvailableBlock"),
-                ]
-            )
+            answer = await self._rpc.call("getTransaction", location.tx, _TRANSACTION)
             if answer is None:
-                with understood("clock"):
-                    final = read_clock(clock["value"]).slot
-                _require_absent(location.tx, max(height, self.first_height), final, oldest)
+                answer = await self._absent(location.tx, max(height, self.first_height))
             facts = () if answer is None else self._decode(location.tx, answer)
         return [fact for fact in facts if isinstance(fact, Deposit) and fact.location == location]
 
@@ -169,6 +161,23 @@ class SolanaReader:
                 async for _ in self._rpc.listen(calls):
                     woken.set()
             await asyncio.sleep(self._config.poll_seconds)
+
+    async def _absent(self, signature: str, slot: int) -> Mapping[str, Any] | None:
+        """None where absence is proven; the three answers of one request are of one backend."""
+        answer, clock, oldest = await self._rpc.batch(
+            [
+                Call("getTransaction", (signature, _TRANSACTION)),
+                Call("getAccountInfo", (str(CLOCK), _FINAL)),
+                Call("getFirstAvailableBlock"),
+            ]
+        )
+        if answer is None:
+            with understood("clock"):
+                final = read_clock(clock["value"]).slot
+            _require_absent(signature, slot, final, oldest)
+            return None
+        found: Mapping[str, Any] = answer
+        return found
 
     async def _read(self, signatures: Sequence[str]) -> list[tuple[ChainFact, ...]]:
         read = {known: self._facts[known] for known in signatures if known in self._facts}

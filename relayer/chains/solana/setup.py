@@ -24,6 +24,8 @@ from relayer.domain.transfer import Mode, TokenPlace
 _GENESIS_CHARACTERS = 32
 _FEE_LAMPORTS = 5_000_000
 """Covers two accounts at today's rent and the signatures, with something to spare."""
+_GIFTS = 16
+"""Accounts that one transaction can pay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +171,10 @@ async def deploy(
 
 
 async def fund(wallet: Wallet, lamports: Mapping[Account, int]) -> None:
-    """Give lamports to accounts, in one transaction."""
-    await wallet.send([programs.pay(wallet.key, to, amount) for to, amount in lamports.items()])
+    """Give lamports to accounts, as many in one transaction as it has room for."""
+    gifts = [programs.pay(wallet.key, to, amount) for to, amount in lamports.items()]
+    for start in range(0, len(gifts), _GIFTS):
+        await wallet.send(gifts[start : start + _GIFTS])
 
 
 async def _multisig(wallet: Wallet, attesters: Sequence[bytes], quorum: int) -> Account:

@@ -21,6 +21,7 @@ class Child:
 
     config: Path
     log: Path
+    command: tuple[str, ...] = ("-m", "relayer.cli.main")
     cpu_seconds: float = field(default=0.0, init=False)
     peak_bytes: int = field(default=0, init=False)
     _living: float = field(default=0.0, init=False)
@@ -32,8 +33,7 @@ class Child:
         self._file = self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "relayer.cli.main",
+            *self.command,
             "run",
             "--config",
             str(self.config),

@@ -1,0 +1,168 @@
+"""A burst and a steady flow through one relayer process on the local chains."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.crowd import USERS, Crowd
+from benchmarks.measures import (
+    chains_cpu,
+    delivered,
+    moments,
+    rpc_calls,
+    share,
+    stories,
+    until_delivered,
+)
+from benchmarks.sampler import Profile
+from relayer.cli.demo.child import Child
+from relayer.devnet.world import LocalWorld, WorldOptions
+from relayer.domain.lifecycle import Stage
+from relayer.settings import Settings, load
+
+FINAL_SECONDS = 6.0
+"""After which a deposit in a block is final on each of the local chains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One scenario; times in seconds, memory in MiB, CPU in milliseconds per transfer."""
+
+    name: str
+    transfers: int
+    per_second: float
+    broadcast_p50: float
+    broadcast_p99: float
+    delivered_p50: float
+    relayer_cpu_ms: float
+    idle_cpu_ms_per_second: float
+    relayer_peak_mib: float
+    chains_cpu_ms: float
+    rpc_calls: dict[str, float]
+    rpc_methods: dict[str, float]
+
+
+@dataclass(slots=True)
+class Running:
+    """A relayer that is up over a world with users."""
+
+    settings: Settings
+    crowd: Crowd
+    child: Child
+    profile: Profile | None = None
+    _idle: float = field(default=0.0)
+
+    async def warm_up(self) -> None:
+        """Approvals, imports, first leases: a few transfers on every route, uncounted."""
+        journeys = self.crowd.plan(6 * 3 * USERS)[: 18 * 4]
+        await self.crowd.deposit_all(journeys)
+        await until_delivered(self.settings, len(journeys), 300, self.child.check)
+
+    async def idle(self, seconds: float) -> float:
+        """CPU milliseconds per second of a relayer that has nothing to do."""
+        before = self._cpu()
+        await asyncio.sleep(seconds)
+        self._idle = 1000 * (self._cpu() - before) / seconds
+        return self._idle
+
+    async def burst(self, transfers: int) -> Result:
+        """All deposits are final before the relayer, which stood still, hears of the first."""
+        self._signal(signal.SIGSTOP)
+        try:
+            await self.crowd.deposit_all(self.crowd.plan(transfers))
+            await asyncio.sleep(FINAL_SECONDS)
+        finally:
+            self._signal(signal.SIGCONT)
+        return await self._measured(f"burst of {transfers}", transfers, asyncio.sleep(0))
+
+    async def steady(self, transfers: int, rate: float) -> Result:
+        """So many deposits per second."""
+        deposits = self.crowd.deposit_steadily(self.crowd.plan(transfers), rate)
+        return await self._measured(f"steady {rate:g}/s", transfers, deposits)
+
+    async def _measured(self, name: str, transfers: int, deposits: Awaitable[None]) -> Result:
+        settings = self.settings
+        already, chains, calls = delivered(settings), chains_cpu(self.child), rpc_calls(settings)
+        cpu = self._cpu()
+        if self.profile is not None:
+            self.profile.begin(self._pid)
+        await deposits
+        await until_delivered(settings, already + transfers, 600, self.child.check)
+        spent, spent_chains = self._cpu() - cpu, chains_cpu(self.child) - chains
+        if self.profile is not None:
+            self.profile.end(self._pid, name)
+        told = stories(settings, transfers)
+        seen = min(story.track.seen_at for story in told)
+        last = max(f.at for s in told for f in s.facts if f.stage is Stage.SUBMITTED)
+        broadcast = moments(told, Stage.SUBMITTED)
+        by_method = _differences(rpc_calls(settings), calls, transfers)
+        return Result(
+            name=name,
+            transfers=transfers,
+            per_second=transfers / (last - seen),
+            broadcast_p50=share(broadcast, 0.5),
+            broadcast_p99=share(broadcast, 0.99),
+            delivered_p50=share(moments(told, Stage.DELIVERED), 0.5),
+            relayer_cpu_ms=1000 * spent / transfers,
+            idle_cpu_ms_per_second=self._idle,
+            relayer_peak_mib=self.child.peak_bytes / 2**20,
+            chains_cpu_ms=1000 * spent_chains / transfers,
+            rpc_calls=_by_chain(by_method),
+            rpc_methods={f"{c} {m}": n for (c, m), n in sorted(by_method.items())},
+        )
+
+    def _cpu(self) -> float:
+        self.child.measure()
+        return self.child.cpu
+
+    @property
+    def _pid(self) -> int:
+        self.child.check()
+        assert self.child.pid is not None  # noqa: S101 - it was started
+        return self.child.pid
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.kill(self._pid, number)
+
+
+def _differences(
+    after: dict[tuple[str, str], float], before: dict[tuple[str, str], float], transfers: int
+) -> dict[tuple[str, str], float]:
+    return {key: (count - before.get(key, 0.0)) / transfers for key, count in after.items()}
+
+
+def _by_chain(calls: dict[tuple[str, str], float]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for (chain, _), count in sorted(calls.items()):
+        found[chain] = found.get(chain, 0.0) + count
+    return found
+
+
+async def measure_flows(
+    directory: Path, *, burst: int, steady: int, rate: float, profile: Path | None
+) -> list[Result]:
+    """Both scenarios on one world and one relayer process."""
+    profiled = Profile(profile) if profile else None
+    async with LocalWorld(directory, WorldOptions(users=USERS)) as world:
+        settings = load(world.config_path)
+        crowd = Crowd(settings=settings)
+        child = Child(config=world.config_path, log=directory / "relayer.log")
+        if profiled is not None:
+            child.command = profiled.command
+        running = Running(settings=settings, crowd=crowd, child=child, profile=profiled)
+        await child.start()
+        try:
+            await running.warm_up()
+            await running.idle(5.0)
+            results = [await running.burst(burst)] if burst else []
+            if steady:
+                results.append(await running.steady(steady, rate))
+            return results
+        finally:
+            await child.stop()
+            await crowd.close()
