@@ -281,26 +281,34 @@ class Settings(BaseSettings):
 
     def secret(self, place: str) -> str:
         """The text of a secret; SettingRefused if it is missing, never showing it."""
-        kind, _, name = place.partition(":")
-        if kind == "env":
-            value = os.environ.get(name)
-            if not value:
-                msg = f"the environment variable {name} holds a secret and is not set"
-                raise SettingRefused(msg)
-            return value.strip()
-        try:
-            path = self.path(Path(name))
-            if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-                msg = f"the secret file {name} is open to everyone: chmod 600 {path}"
-                raise SettingRefused(msg)
-            return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            msg = f"the secret file {name} cannot be read: {error.strerror}"
-            raise SettingRefused(msg) from error
+        return read_secret(place, self.base)
 
     def url(self, text: str) -> str:
         """An endpoint's URL, read from its place where it is a secret."""
         return self.secret(text) if text.startswith(("env:", "file:")) else text
+
+
+def read_secret(place: str, base: Path) -> str:
+    """The text of a secret at a place; a relative path begins at ``base``.
+
+    SettingRefused if it is missing or open to everyone, never showing it.
+    """
+    kind, _, name = place.partition(":")
+    if kind == "env":
+        value = os.environ.get(name)
+        if not value:
+            msg = f"the environment variable {name} holds a secret and is not set"
+            raise SettingRefused(msg)
+        return value.strip()
+    try:
+        path = base / name
+        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            msg = f"the secret file {name} is open to everyone: chmod 600 {path}"
+            raise SettingRefused(msg)
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        msg = f"the secret file {name} cannot be read: {error.strerror}"
+        raise SettingRefused(msg) from error
 
 
 def shares(text: str) -> Shares:
@@ -324,9 +332,13 @@ def load(path: Path) -> Settings:
     try:
         return Settings(**{"base": path.parent.resolve(), **content})
     except ValidationError as error:
-        problems = "\n".join(_problem(dict(one)) for one in error.errors(include_url=False))
-        msg = f"{path}: {error.error_count()} setting(s) refused ({_WHERE_ALLOWED})\n{problems}"
-        raise SettingRefused(msg) from None
+        raise SettingRefused(problems_of(error, path, _WHERE_ALLOWED)) from None
+
+
+def problems_of(error: ValidationError, path: Path, where_allowed: str) -> str:
+    """Every refused setting of a file, one per line, without the values."""
+    problems = "\n".join(_problem(dict(one)) for one in error.errors(include_url=False))
+    return f"{path}: {error.error_count()} setting(s) refused ({where_allowed})\n{problems}"
 
 
 def _problem(error: dict[str, Any]) -> str:

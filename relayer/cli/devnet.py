@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from relayer.cli.options import nodes_option
+
 
 @click.command()
 @click.option(
@@ -17,22 +19,25 @@ import click
     help="Where config and keys are written.",
 )
 @click.option("--users", default=4, show_default=True, help="Users with shares on every chain.")
-def command(directory: Path, users: int) -> None:
+@nodes_option
+def command(directory: Path, users: int, nodes_path: Path | None) -> None:
     """Start three local chains with the bridge deployed; print endpoints, keys and a config."""
     try:
-        asyncio.run(_serve(directory, users))
+        asyncio.run(_serve(directory, users, nodes_path))
     except KeyboardInterrupt:
         click.echo("stopped")
 
 
-async def _serve(directory: Path, users: int) -> None:
+async def _serve(directory: Path, users: int, nodes_path: Path | None) -> None:
     from rich.console import Console
 
+    from relayer.devnet import given
     from relayer.devnet.world import LocalWorld, WorldOptions
 
     console = Console(soft_wrap=True)
-    with console.status("starting Anvil, Solana and Tron, and deploying the bridge"):
-        world = LocalWorld(directory, WorldOptions(users=users))
+    nodes_given = given.Given() if nodes_path is None else given.load(nodes_path)
+    with console.status(f"{nodes_given.words()}, and deploying the bridge"):
+        world = LocalWorld(directory, WorldOptions(users=users, given=nodes_given))
         await world.__aenter__()
     try:
         nodes = world.bridge.nodes

@@ -15,3 +15,11 @@ config_option = click.option(
     show_default=True,
     help="The TOML file with the settings.",
 )
+
+nodes_option = click.option(
+    "--config",
+    "nodes_path",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="A TOML file of nodes that run already, with funded keys; chains it leaves out run locally.",
+)

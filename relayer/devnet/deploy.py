@@ -45,7 +45,10 @@ SOLANA_FEE_LAMPORTS: Final = 5_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """Where the three chains answer, and the funded keys (32 bytes) that may deploy on them."""
+    """Where the three chains answer, and the funded keys (32 bytes) that may deploy on them.
+
+    ``solana_ws`` may be empty. ``ring`` makes the keys of services and users.
+    """
 
     evm_url: str
     evm_chain: ChainId
@@ -58,6 +61,7 @@ class Nodes:
     tron_chain: ChainId
     tron_key: bytes
     users: int = 4
+    ring: keys.Keyring = keys.PUBLISHED
     slot_seconds: float = 0.4
     tron_block_seconds: float = 3.0
     evm_block_seconds: float = 0.45
@@ -79,16 +83,16 @@ async def deploy_bridge(nodes: Nodes) -> Bridge:
 
     Rejected or Unavailable with the chain's word if a step fails.
     """
-    users = tuple(keys.User(number) for number in range(nodes.users))
-    solana_rpc = SolanaRpc(nodes.solana_url, ws_url=nodes.solana_ws)
+    users = tuple(nodes.ring.user(number) for number in range(nodes.users))
+    solana_rpc = SolanaRpc(nodes.solana_url)
     evm_rpc, tron_rpc = EvmRpc(nodes.evm_url), TronRpc(nodes.tron_url, nodes.tron_solidity)
     try:
         solana_chain = await solana.chain_id(solana_rpc)
         evm = EvmSetup(evm_rpc, Secp256k1Signer(nodes.evm_key))
         tron = TronSetup(tron_rpc, Secp256k1Signer(nodes.tron_key), poll_seconds=0.2)
         async with asyncio.TaskGroup() as group:
-            on_evm = group.create_task(evm.deploy(_plan(nodes.evm_chain, users)))
-            on_tron = group.create_task(tron.deploy(_plan(nodes.tron_chain, users)))
+            on_evm = group.create_task(evm.deploy(_plan(nodes.evm_chain, nodes.ring, users)))
+            on_tron = group.create_task(tron.deploy(_plan(nodes.tron_chain, nodes.ring, users)))
             on_solana = group.create_task(_deploy_solana(solana_rpc, nodes, users))
         bridge = Bridge(
             nodes=nodes,
@@ -101,7 +105,7 @@ async def deploy_bridge(nodes: Nodes) -> Bridge:
             group.create_task(
                 evm.connect(
                     bridge.evm,
-                    _plan(nodes.evm_chain, users).tokens,
+                    _plan(nodes.evm_chain, nodes.ring, users).tokens,
                     [
                         _peer(bridge.tron, EVM_FEE_WEI),
                         PeerPlan(chain=solana_chain, fee=EVM_FEE_WEI),
@@ -111,7 +115,7 @@ async def deploy_bridge(nodes: Nodes) -> Bridge:
             group.create_task(
                 tron.connect(
                     bridge.tron,
-                    _plan(nodes.tron_chain, users).tokens,
+                    _plan(nodes.tron_chain, nodes.ring, users).tokens,
                     [
                         _peer(bridge.evm, TRON_FEE_SUN),
                         PeerPlan(chain=solana_chain, fee=TRON_FEE_SUN),
@@ -127,16 +131,11 @@ async def deploy_bridge(nodes: Nodes) -> Bridge:
 async def _deploy_solana(
     rpc: SolanaRpc, nodes: Nodes, users: Sequence[keys.User]
 ) -> solana.Deployment:
-    payer = Account(keys.ed25519("payer solana").public)
     accounts = [Account(Ed25519Signer(user.solana_secret).public) for user in users]
-    await solana.fund(
-        solana.Wallet(rpc, nodes.solana_key),
-        {payer: 500 * 10**9, **dict.fromkeys(accounts, 20 * 10**9)},
-    )
     return await solana.deploy(
         rpc,
         url=nodes.solana_url,
-        ws_url=nodes.solana_ws,
+        ws_url=nodes.solana_ws or None,
         funder_seed=nodes.solana_key,
         plans=[
             solana.AssetPlan(
@@ -148,15 +147,15 @@ async def _deploy_solana(
             for asset, mode in ASSETS.items()
         ],
         peers=[nodes.evm_chain, nodes.tron_chain],
-        attesters=[keys.ed25519(f"attester {name} solana").public for name in keys.ATTESTERS],
+        attesters=[nodes.ring.ed25519(f"attester {n} solana").public for n in keys.ATTESTERS],
         quorum=keys.QUORUM,
-        payer=payer,
+        payer=Account(nodes.ring.ed25519("payer solana").public),
         fee_lamports=SOLANA_FEE_LAMPORTS,
         slot_seconds=nodes.slot_seconds,
     )
 
 
-def _plan(chain: ChainId, users: Sequence[keys.User]) -> BridgePlan:
+def _plan(chain: ChainId, ring: keys.Keyring, users: Sequence[keys.User]) -> BridgePlan:
     holders = [account_from_word(chain, u.evm_signer.public) for u in users]
     tokens = [
         TokenPlan(
@@ -170,8 +169,8 @@ def _plan(chain: ChainId, users: Sequence[keys.User]) -> BridgePlan:
     ]
     return BridgePlan(
         chain=chain,
-        guardian=account_from_word(chain, keys.evm("guardian").public),
-        attesters=evm_attesters(),
+        guardian=account_from_word(chain, ring.evm("guardian").public),
+        attesters=evm_attesters(ring),
         quorum=keys.QUORUM,
         tokens=tokens,
     )
@@ -182,9 +181,9 @@ def _peer(other: Deployment, fee: int) -> PeerPlan:
     return PeerPlan(chain=other.chain, fee=fee, gateway=other.gateway, denied=denied)
 
 
-def evm_attesters() -> list[bytes]:
+def evm_attesters(ring: keys.Keyring) -> list[bytes]:
     """The attesters' 20-byte addresses, ascending as gateways want them."""
-    return sorted(keys.evm(f"attester {name} evm").public for name in keys.ATTESTERS)
+    return sorted(ring.evm(f"attester {name} evm").public for name in keys.ATTESTERS)
 
 
 def config_of(bridge: Bridge) -> dict[str, Any]:
@@ -195,11 +194,11 @@ def config_of(bridge: Bridge) -> dict[str, Any]:
         "http": {"port": 0},
         "monitor": {
             "key": "file:keys/monitor",
-            "keys": [keys.ed25519("monitor").public.hex()],
+            "keys": [bridge.nodes.ring.ed25519("monitor").public.hex()],
             "every_seconds": 1.0,
             "lease_seconds": 30,
         },
-        "operator": {"keys": [keys.ed25519("operator").public.hex()]},
+        "operator": {"keys": [bridge.nodes.ring.ed25519("operator").public.hex()]},
         "reserves": {"file": "reserves.json"},
         "pace": {"sweep_seconds": 20.0, "confirm_seconds": 0.3},
         "attesters": [
@@ -232,7 +231,7 @@ def _solana_config(bridge: Bridge) -> dict[str, Any]:
         tokens.append(token)
     return {
         "chain": str(chain),
-        "endpoints": [{"url": nodes.solana_url, "ws": nodes.solana_ws}],
+        "endpoints": [{"url": nodes.solana_url} | _ws(nodes)],
         "first_height": deployed.first_height,
         "attesters": [text(key) for key in deployed.attesters],
         "quorum": deployed.quorum,
@@ -248,10 +247,14 @@ def _solana_config(bridge: Bridge) -> dict[str, Any]:
     }
 
 
+def _ws(nodes: Nodes) -> dict[str, str]:
+    return {"ws": nodes.solana_ws} if nodes.solana_ws else {}
+
+
 def _evm_config(bridge: Bridge) -> dict[str, Any]:
     nodes = bridge.nodes
     return {
-        **_gateway_config(bridge.evm, account_from_evm),
+        **_gateway_config(bridge.evm, nodes.ring, account_from_evm),
         "endpoints": [{"url": nodes.evm_url}],
         "poll_seconds": nodes.evm_block_seconds / 2,
         "payers": ["file:keys/payer-evm"],
@@ -261,14 +264,14 @@ def _evm_config(bridge: Bridge) -> dict[str, Any]:
 def _tron_config(bridge: Bridge) -> dict[str, Any]:
     nodes = bridge.nodes
     return {
-        **_gateway_config(bridge.tron, account_from_tron),
+        **_gateway_config(bridge.tron, nodes.ring, account_from_tron),
         "endpoints": [{"url": nodes.tron_url, "solidity": nodes.tron_solidity}],
         "poll_seconds": nodes.tron_block_seconds / 2,
         "payers": ["file:keys/payer-tron"],
     }
 
 
-def _gateway_config(deployed: Deployment, widen: Any) -> dict[str, Any]:
+def _gateway_config(deployed: Deployment, ring: keys.Keyring, widen: Any) -> dict[str, Any]:
     def text(account: bytes) -> str:
         return format_account(deployed.chain, account)
 
@@ -276,7 +279,7 @@ def _gateway_config(deployed: Deployment, widen: Any) -> dict[str, Any]:
         "chain": str(deployed.chain),
         "gateway": text(deployed.gateway),
         "first_height": deployed.first_height,
-        "attesters": [text(widen(address)) for address in evm_attesters()],
+        "attesters": [text(widen(address)) for address in evm_attesters(ring)],
         "quorum": keys.QUORUM,
         "tokens": [
             {"asset": place.asset, "address": text(place.token), "mode": str(place.mode)}

@@ -1,13 +1,15 @@
-"""The keys of a local world, made from names so that every start has the same ones.
+"""The keys of a world, made from names so that every start has the same ones.
 
-They are published on purpose and guard nothing: never use them on a public chain.
+Those of a local world are published on purpose and guard nothing: never use one on a public chain.
+A world on nodes that others can reach makes its own from a secret (`Keyring.private`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 from relayer.ports.signer import Signer
 from relayer.signing.local import Ed25519Signer, Secp256k1Signer
@@ -16,31 +18,45 @@ ATTESTERS: Final = ("one", "two", "three")
 QUORUM: Final = 2
 
 
-def secret(name: str) -> bytes:
-    """The 32 secret bytes of a name."""
-    return hashlib.sha256(f"xstocks-relayer devnet key: {name}".encode()).digest()
-
-
-def evm(name: str) -> Signer:
-    """The EVM and Tron key of a name."""
-    return Secp256k1Signer(secret(name))
-
-
-def ed25519(name: str) -> Signer:
-    """The Solana, monitor or operator key of a name."""
-    return Ed25519Signer(secret(name))
-
-
 @dataclass(frozen=True, slots=True)
+class Keyring:
+    """All keys of one world, from some words and their names."""
+
+    words: bytes = field(default=b"xstocks-relayer devnet key", repr=False)
+
+    @classmethod
+    def private(cls, secrets: Iterable[bytes]) -> Self:
+        """The ring that only those who know ``secrets`` can make, the same each time."""
+        return cls(hashlib.sha256(b"xstocks-relayer demo" + b"".join(secrets)).digest())
+
+    def secret(self, name: str) -> bytes:
+        """The 32 secret bytes of a name."""
+        return hashlib.sha256(self.words + f": {name}".encode()).digest()
+
+    def evm(self, name: str) -> Signer:
+        """The EVM and Tron key of a name."""
+        return Secp256k1Signer(self.secret(name))
+
+    def ed25519(self, name: str) -> Signer:
+        """The Solana, monitor or operator key of a name."""
+        return Ed25519Signer(self.secret(name))
+
+    def user(self, number: int) -> User:
+        """A user's keys."""
+        return User(number=number, ring=self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A user of the local world, with one key per family."""
+    """A user of a world, with one key per family."""
 
     number: int
+    ring: Keyring = field(default_factory=Keyring)
 
     @property
     def evm_secret(self) -> bytes:
         """The key on BNB Chain and Tron."""
-        return secret(f"user {self.number} evm")
+        return self.ring.secret(f"user {self.number} evm")
 
     @property
     def evm_signer(self) -> Signer:
@@ -50,4 +66,10 @@ class User:
     @property
     def solana_secret(self) -> bytes:
         """The key on Solana."""
-        return secret(f"user {self.number} solana")
+        return self.ring.secret(f"user {self.number} solana")
+
+
+PUBLISHED: Final = Keyring()
+"""The keys of every local world."""
+
+secret, evm, ed25519 = PUBLISHED.secret, PUBLISHED.evm, PUBLISHED.ed25519

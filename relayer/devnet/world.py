@@ -1,4 +1,7 @@
-"""The local world: three chains, the bridge deployed on them, and a ready config in a folder."""
+"""The world: three chains, the bridge deployed on them, and a ready config in a folder.
+
+All three chains run locally, save those whose nodes are given.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import base58
 import tomli_w
 
-from relayer.chains.solana.rpc import SolanaRpc
-from relayer.devnet import keys
 from relayer.devnet.anvil import Anvil, AnvilConfig
 from relayer.devnet.deploy import Bridge, Nodes, config_of, deploy_bridge, reserves_of
+from relayer.devnet.given import Crew, Given, GivenSolana, Node, bnb_node, solana_node, tron_node
+from relayer.devnet.keys import ATTESTERS, PUBLISHED, Keyring
 from relayer.devnet.solana import SolanaDevnet, SolanaDevnetConfig
 from relayer.devnet.tron import TronDevnet, TronDevnetConfig
 from relayer.domain.address import ChainId, account_from_tron, format_account
@@ -28,8 +30,9 @@ EVM_CHAIN_ID: Final = 31337
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldOptions:
-    """Times in seconds; ``users`` share the deposits of a demo."""
+    """Times of local chains in seconds; ``users`` share the deposits of a demo."""
 
+    given: Given = field(default_factory=Given)
     users: int = 4
     slot_seconds: float = 0.1
     evm_block_seconds: float = 0.5
@@ -38,7 +41,10 @@ class WorldOptions:
 
 @dataclass(slots=True)
 class LocalWorld:
-    """An async context manager: inside it the chains run and the bridge stands."""
+    """An async context manager: inside it the chains run and the bridge stands.
+
+    ``anvil``, ``solana`` and ``tron`` are there where the chain is not given.
+    """
 
     directory: Path
     options: WorldOptions = field(default_factory=WorldOptions)
@@ -74,75 +80,99 @@ class LocalWorld:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-        options, enter = self.options, self._stack.enter_async_context
-        self.anvil = await enter(
-            Anvil(AnvilConfig(block_time=options.evm_block_seconds, chain_id=EVM_CHAIN_ID))
-        )
-        self.solana = await enter(
-            SolanaDevnet(SolanaDevnetConfig(slot_seconds=options.slot_seconds, genesis=GENESIS))
-        )
-        self.tron = await enter(
-            TronDevnet(TronDevnetConfig(block_seconds=options.tron_block_seconds))
-        )
+        options, given, enter = self.options, self.options.given, self._stack.enter_async_context
+        if given.bnb is None:
+            self.anvil = await enter(
+                Anvil(AnvilConfig(block_time=options.evm_block_seconds, chain_id=EVM_CHAIN_ID))
+            )
+        if given.solana is None:
+            self.solana = await enter(
+                SolanaDevnet(SolanaDevnetConfig(slot_seconds=options.slot_seconds, genesis=GENESIS))
+            )
+        if given.tron is None:
+            self.tron = await enter(
+                TronDevnet(TronDevnetConfig(block_seconds=options.tron_block_seconds))
+            )
 
     async def _nodes(self) -> Nodes:
         options = self.options
-        await self._fund()
+        secrets = tuple(options.given.secrets())
+        crew = Crew(ring=Keyring.private(secrets) if secrets else PUBLISHED, users=options.users)
+        async with asyncio.TaskGroup() as group:
+            on_bnb = group.create_task(self._bnb(crew))
+            on_solana = group.create_task(self._solana(crew))
+            on_tron = group.create_task(self._tron(crew))
+        bnb, sol, tron = on_bnb.result(), on_solana.result(), on_tron.result()
         return Nodes(
-            evm_url=self.anvil.url,
-            evm_chain=ChainId(f"eip155:{EVM_CHAIN_ID}"),
-            evm_key=bytes.fromhex(self.anvil.keys[0].removeprefix("0x")),
-            solana_url=self.solana.url,
-            solana_ws=self.solana.ws_url,
-            solana_key=keys.secret("funder solana"),
-            tron_url=self.tron.full_url,
-            tron_solidity=self.tron.solidity_url,
-            tron_chain=ChainId(f"tron:{self.tron.chain_id:#x}"),
-            tron_key=self.tron.keys[0],
-            users=options.users,
-            slot_seconds=options.slot_seconds,
-            tron_block_seconds=options.tron_block_seconds,
-            evm_block_seconds=options.evm_block_seconds,
+            evm_url=bnb.url,
+            evm_chain=bnb.chain,
+            evm_key=bnb.key,
+            evm_block_seconds=bnb.block_seconds,
+            solana_url=sol.url,
+            solana_ws=sol.other_url,
+            solana_key=sol.key,
+            slot_seconds=sol.block_seconds,
+            tron_url=tron.url,
+            tron_solidity=tron.other_url,
+            tron_chain=tron.chain,
+            tron_key=tron.key,
+            tron_block_seconds=tron.block_seconds,
+            users=crew.users,
+            ring=crew.ring,
         )
 
-    async def _fund(self) -> None:
-        """Native coin for payers and users, out of nothing: only a local world can do that."""
-        users = [keys.User(n).evm_signer for n in range(self.options.users)]
-        for signer in (keys.evm("payer evm"), keys.evm("guardian"), *users):
-            await self.anvil.rpc.call("anvil_setBalance", "0x" + signer.public.hex(), hex(10**24))
-        tron = ChainId(f"tron:{self.tron.chain_id:#x}")
-        for signer in (keys.evm("payer tron"), keys.evm("guardian"), *users):
-            account = account_from_tron(signer.public)
-            await self.tron.fund(format_account(tron, account), 10**14)
-        funder = keys.ed25519("funder solana").public
-        await airdrop(self.solana.url, funder, 10_000 * 10**9)
+    async def _bnb(self, crew: Crew) -> Node:
+        if self.options.given.bnb is not None:
+            return await bnb_node(self.options.given, self.options.given.bnb, crew)
+        for address in crew.secp256k1("payer evm"):
+            await self.anvil.rpc.call("anvil_setBalance", "0x" + address.hex(), hex(10**24))
+        return Node(
+            url=self.anvil.url,
+            key=bytes.fromhex(self.anvil.keys[0].removeprefix("0x")),
+            chain=ChainId(f"eip155:{EVM_CHAIN_ID}"),
+            block_seconds=self.options.evm_block_seconds,
+        )
 
+    async def _tron(self, crew: Crew) -> Node:
+        if self.options.given.tron is not None:
+            return await tron_node(self.options.given, self.options.given.tron, crew)
+        chain = ChainId(f"tron:{self.tron.chain_id:#x}")
+        for address in crew.secp256k1("payer tron"):
+            await self.tron.fund(format_account(chain, account_from_tron(address)), 10**14)
+        return Node(
+            url=self.tron.full_url,
+            other_url=self.tron.solidity_url,
+            key=self.tron.keys[0],
+            chain=chain,
+            block_seconds=self.options.tron_block_seconds,
+        )
 
-async def airdrop(url: str, account: bytes, lamports: int) -> None:
-    """Ask a cluster's faucet for lamports and wait until they are final."""
-    rpc = SolanaRpc(url)
-    name = base58.b58encode(account).decode()
-    try:
-        await rpc.call("requestAirdrop", name, lamports)
-        while not (await rpc.call("getBalance", name, {"commitment": "finalized"}))["value"]:
-            await asyncio.sleep(0.1)
-    finally:
-        await rpc.close()
+    async def _solana(self, crew: Crew) -> Node:
+        given, here = self.options.given, self.options.given.solana
+        if here is None:
+            here = GivenSolana(
+                url=self.solana.url,
+                ws=self.solana.ws_url,
+                coins="50",
+                block_seconds=self.options.slot_seconds,
+            )
+        return await solana_node(given, here, crew)
 
 
 def write_world(directory: Path, bridge: Bridge) -> None:
     """Write config, keys, users and reserves; secrets readable by their owner alone."""
     (directory / "keys").mkdir(parents=True, exist_ok=True)
+    ring = bridge.nodes.ring
     secrets = {
-        "state": keys.secret("state").hex(),
-        "monitor": keys.secret("monitor").hex(),
-        "operator": keys.secret("operator").hex(),
-        "payer-solana": keys.secret("payer solana").hex(),
-        "payer-evm": keys.secret("payer evm").hex(),
-        "payer-tron": keys.secret("payer tron").hex(),
+        "state": ring.secret("state").hex(),
+        "monitor": ring.secret("monitor").hex(),
+        "operator": ring.secret("operator").hex(),
+        "payer-solana": ring.secret("payer solana").hex(),
+        "payer-evm": ring.secret("payer evm").hex(),
+        "payer-tron": ring.secret("payer tron").hex(),
         **{
-            f"attester-{name}-{family}": keys.secret(f"attester {name} {family}").hex()
-            for name in keys.ATTESTERS
+            f"attester-{name}-{family}": ring.secret(f"attester {name} {family}").hex()
+            for name in ATTESTERS
             for family in ("evm", "solana")
         },
         **{f"user-{user.number}-evm": user.evm_secret.hex() for user in bridge.users},

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relayer.cli.options import nodes_option
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from relayer.cli.demo.journey import Outcome
+
+GIVEN_PATIENCE = 5
+"""Nodes of one's own become final more slowly, and may be down for a while."""
 
 
 @click.command()
@@ -29,7 +34,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Config, keys, databases and logs; emptied first.",
 )
-def command(transfers: int, crashes: int, seed: int | None, users: int, directory: Path) -> None:
+@nodes_option
+def command(
+    transfers: int,
+    crashes: int,
+    seed: int | None,
+    users: int,
+    directory: Path,
+    nodes_path: Path | None,
+) -> None:
     """Start local chains and a relayer, move shares over all six routes, and prove the books.
 
     Exit code 0 only if every transfer was delivered exactly once and the books balance.
@@ -38,25 +51,30 @@ def command(transfers: int, crashes: int, seed: int | None, users: int, director
         msg = "each SIGKILL needs a transfer in flight: at most as many as --transfers"
         raise click.BadParameter(msg, param_hint="--crash")
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    sys.exit(asyncio.run(_demo(transfers, crashes, drawn, users, directory)))
+    sys.exit(asyncio.run(_demo(transfers, crashes, drawn, users, directory, nodes_path)))
 
 
-async def _demo(transfers: int, crashes: int, seed: int, users: int, directory: Path) -> int:
+async def _demo(
+    transfers: int, crashes: int, seed: int, users: int, directory: Path, nodes_path: Path | None
+) -> int:
     from rich.console import Console
 
     from relayer.cli.demo.journey import Demo
+    from relayer.devnet import given
     from relayer.devnet.world import LocalWorld, WorldOptions
     from relayer.settings import load
     from relayer.telemetry.log import LogFormat, configure_logs
 
     configure_logs(LogFormat.CONSOLE, "error")
     console = Console()
+    nodes = given.Given() if nodes_path is None else given.load(nodes_path)
     shutil.rmtree(directory, ignore_errors=True)
-    console.print("Starting Anvil (as BNB Chain), Solana and Tron, and deploying the bridge ...")
-    async with LocalWorld(directory, WorldOptions(users=users)) as world:
+    console.print(f"{nodes.words()}, and deploying the bridge ...")
+    async with LocalWorld(directory, WorldOptions(users=users, given=nodes)) as world:
         settings = load(world.config_path)
         console.print(f"Moving {transfers} transfers over six routes ...")
         demo = Demo(settings, world.config_path, console, transfers, users, crashes, seed)
+        demo.patience *= GIVEN_PATIENCE if nodes else 1
         outcome = await demo.run()
     return _report(console, outcome, transfers, seed)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +16,18 @@ from relayer.app.chains import ChainKit, kit_for
 from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.crashes import Moment, moments
+from relayer.cli.demo.finality import Finality
 from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
 from relayer.cli.demo.show import Board
-from relayer.domain.address import ChainId
-from relayer.domain.errors import Transient, Unavailable
+from relayer.domain.address import Account, ChainId
+from relayer.domain.errors import Rejected, Transient, Unavailable
 from relayer.domain.lifecycle import Stage
 from relayer.ports.chain import ChainReader, Depositor
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings
+
+TRIES = 5
+"""How often a user makes a deposit that a chain refuses or undoes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +62,11 @@ class Demo:
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
     _depositors: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict, init=False)
     _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict, init=False)
-    _deposited: int = field(default=0, init=False)
+    _made: set[int] = field(default_factory=set, init=False)
     _due: int = field(default=0, init=False)
     _kills: list[int] = field(default_factory=list, init=False)
+    _finalities: dict[ChainId, Finality] = field(default_factory=dict, init=False)
+    _final_journeys: int = field(default=0, init=False)
 
     async def run(self) -> Outcome:
         """Start the relayer, deposit, wait, stop it, and read the proof from the chains."""
@@ -66,6 +74,7 @@ class Demo:
             chain.id: kit_for(self.settings, chain, _unobserved) for chain in self.settings.chains
         }
         readers = [kit.reader(0) for kit in self._kits.values()]
+        self._finalities = {reader.chain: Finality(reader) for reader in readers}
         try:
             return await self._run(readers)
         finally:
@@ -85,7 +94,7 @@ class Demo:
             code = await child.stop()
         seconds = time.monotonic() - began
         after = await self._final(readers)
-        wrong = [*delivered_once(after, self.transfers), *unchanged(before, after)]
+        wrong = [*delivered_once(after, self._final_deposits), *unchanged(before, after)]
         wrong += [f"the relayer drained with exit code {code}"] if code else []
         return Outcome(
             before=before,
@@ -101,27 +110,67 @@ class Demo:
 
     async def _move(self, child: Child, board: Board) -> None:
         async with asyncio.TaskGroup() as group:
+            looking = [group.create_task(one.run()) for one in self._finalities.values()]
             for journey in plan(self.settings, self.transfers, self.users):
-                group.create_task(self._deposit(journey, board))
+                group.create_task(self._travel(journey, board))
             if self.crashes:
                 group.create_task(self._crash(child, board))
             await self._watch(child, board)
+            for task in looking:
+                task.cancel()
 
-    async def _deposit(self, journey: Journey, board: Board) -> None:
-        """A user's deposits on one chain are made one after the other."""
+    async def _travel(self, journey: Journey, board: Board) -> None:
+        """Deposit, and again if the chain undid it, until it is final."""
+        recipient = user_account(self.settings, journey.destination, journey.user)
+        depositor = self._depositor(journey)
+        wanted = (depositor.account, recipient, journey.shares)
         while journey.number >= self.transfers - self.crashes + self._due:
             await asyncio.sleep(0.05)
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._deposit(journey, depositor, recipient)
+                self._deposited(journey, board)
+            except Transient as error:
+                board.say(f"  deposit {journey.number} is in doubt: {error}")
+            except Rejected as error:
+                if attempt == TRIES:
+                    raise
+                board.say(f"  deposit {journey.number} was refused: {error}")
+                await asyncio.sleep(1)
+                continue
+            if await self._finalities[journey.source].settled(wanted):
+                self._deposited(journey, board)
+                self._final_journeys += 1
+                return
+            board.say(f"  deposit {journey.number} was undone by its chain: it is made again")
+        msg = f"deposit {journey.number} did not become final"
+        raise Unavailable(msg)
+
+    async def _deposit(self, journey: Journey, depositor: Depositor, recipient: Account) -> None:
+        """A user's deposits on one chain are made one after the other."""
+        async with self._turns.setdefault((journey.source, journey.user), asyncio.Lock()):
+            await depositor.deposit(journey.asset, journey.shares, journey.destination, recipient)
+
+    def _deposited(self, journey: Journey, board: Board) -> None:
+        """A journey's deposit stands in a block, perhaps not for the first time."""
+        if journey.number not in self._made:
+            self._made.add(journey.number)
+            board.deposited()
+
+    def _depositor(self, journey: Journey) -> Depositor:
         who = (journey.source, journey.user)
-        async with self._turns.setdefault(who, asyncio.Lock()):
-            if who not in self._depositors:
-                secret = user_secret(self.settings, *who)
-                self._depositors[who] = self._kits[journey.source].depositor(secret)
-            recipient = user_account(self.settings, journey.destination, journey.user)
-            await self._depositors[who].deposit(
-                journey.asset, journey.shares, journey.destination, recipient
-            )
-        self._deposited += 1
-        board.deposited()
+        if who not in self._depositors:
+            secret = user_secret(self.settings, *who)
+            self._depositors[who] = self._kits[journey.source].depositor(secret)
+        return self._depositors[who]
+
+    @property
+    def _all_final(self) -> bool:
+        return self._final_journeys == self.transfers
+
+    @property
+    def _final_deposits(self) -> int:
+        return sum(len(one.deposits) for one in self._finalities.values())
 
     async def _watch(self, child: Child, board: Board) -> None:
         last, since = -1, time.monotonic()
@@ -130,9 +179,9 @@ class Demo:
                 child.check()
             stages = self._stages()
             board.stages(stages)
-            if stages[Stage.DELIVERED] >= self.transfers:
+            if stages[Stage.DELIVERED] >= self._final_deposits and self._all_final:
                 return
-            moved = sum(stages.values()) + stages[Stage.DELIVERED] + self._deposited
+            moved = sum(stages.values()) + stages[Stage.DELIVERED] + self._final_deposits
             if moved != last:
                 last, since = moved, time.monotonic()
             if time.monotonic() - since > self.patience:
@@ -160,7 +209,7 @@ class Demo:
         while self._delivered() < moment.delivered:
             await asyncio.sleep(0.05)
         self._due += 1
-        while (in_flight := self._deposited - self._delivered()) <= 0:
+        while (in_flight := len(self._made) - self._delivered()) <= 0:
             await asyncio.sleep(0.05)
         return in_flight
 
@@ -189,26 +238,32 @@ class Demo:
 
     async def _settled(self, readers: list[ChainReader]) -> Books:
         """The first reading: setting up must be final on every chain."""
-        for _ in range(150):
-            try:
-                books = await read_books(readers)
-            except Transient:
-                await asyncio.sleep(0.2)
-                continue
-            if all(k.low > 0 for k in books.k.values()):
-                return books
-            await asyncio.sleep(0.2)
-        msg = "the chains did not become final in time"
-        raise Unavailable(msg)
+        books = await self._read_until(
+            readers, lambda books: all(k.low > 0 for k in books.k.values())
+        )
+        if books is None:
+            msg = "the chains did not become final in time"
+            raise Unavailable(msg)
+        return books
 
     async def _final(self, readers: list[ChainReader]) -> Books:
-        """A reading in which the newest deliveries are final too."""
-        for _ in range(100):
-            books = await read_books(readers)
-            if len(books.deliveries) >= self.transfers:
-                return books
+        """A reading in which the newest deliveries are final too, if they become so."""
+        wanted = self._final_deposits
+        books = await self._read_until(readers, lambda books: len(books.deliveries) >= wanted)
+        return books or await read_books(readers)
+
+    async def _read_until(
+        self, readers: list[ChainReader], holds: Callable[[Books], bool]
+    ) -> Books | None:
+        """The first reading that is as wanted; None if there is none in time."""
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Transient):
+                books = await read_books(readers)
+                if holds(books):
+                    return books
             await asyncio.sleep(0.2)
-        return await read_books(readers)
+        return None
 
 
 def _unobserved(method: str, seconds: float, good: bool) -> None:  # noqa: FBT001 - the hook's shape
