@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, assert_never
@@ -17,7 +18,7 @@ Observe = Callable[[str, float, bool], None]
 
 
 class ChainKit(Protocol):
-    """Makes the ports of one chain. Each call opens its own connection to one endpoint."""
+    """Makes the ports of one chain. Each call reads on its own, over one endpoint."""
 
     def reader(self, endpoint: int) -> ChainReader:
         """A reader over the endpoint with this place in the settings."""
@@ -86,11 +87,17 @@ def kit_for(settings: Settings, chain: ChainSettings, observe: Observe) -> Chain
         raise SettingRefused(msg) from error
 
 
-class _Connections:
-    """Remembers what was opened, so that it can be closed in one place."""
+class _Opened:
+    """Remembers what was opened, so that it can be closed in one place.
+
+    What is opened over one endpoint shares its connections, and nothing else.
+    """
 
     def __init__(self) -> None:
+        from relayer.chains.connections import Connections
+
         self._open: list[Any] = []
+        self._connections = defaultdict[int, Connections](Connections)
 
     def _opened(self, rpc: Any) -> Any:
         self._open.append(rpc)
@@ -99,10 +106,12 @@ class _Connections:
     async def close(self) -> None:
         for rpc in self._open:
             await rpc.close()
+        for connections in self._connections.values():
+            await connections.close()
         self._open.clear()
 
 
-class _EvmKit(_Connections):
+class _EvmKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.evm.config import EvmConfig
 
@@ -134,6 +143,7 @@ class _EvmKit(_Connections):
                 timeout_seconds=config.timeout_seconds,
                 headers=config.headers,
                 observe=self._given.observe,
+                connections=self._connections[endpoint],
             )
         )
 
@@ -159,7 +169,7 @@ class _EvmKit(_Connections):
         return EvmDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _TronKit(_Connections):
+class _TronKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.tron.config import TronConfig
 
@@ -193,6 +203,7 @@ class _TronKit(_Connections):
                 timeout_seconds=config.timeout_seconds,
                 headers=config.headers,
                 observe=self._given.observe,
+                connections=self._connections[endpoint],
             )
         )
 
@@ -218,7 +229,7 @@ class _TronKit(_Connections):
         return TronDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _SolanaKit(_Connections):
+class _SolanaKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.solana.config import Fee, SolanaConfig
 
@@ -267,6 +278,7 @@ class _SolanaKit(_Connections):
                 timeout_seconds=config.timeout_seconds,
                 headers=config.headers,
                 observe=self._given.observe,
+                connections=self._connections[endpoint],
             )
         )
 

@@ -19,6 +19,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from relayer.chains.connections import Connections
 from relayer.domain.errors import Unavailable
 
 Call = tuple[str, Sequence[Any]]
@@ -55,8 +56,14 @@ class EvmRpc:
         headers: Mapping[str, str] | None = None,
         observe: Observe | None = None,
         max_batch: int = 100,
+        connections: Connections | None = None,
     ) -> None:
-        """Remember the endpoint; ``max_batch`` is how many calls it takes in one request."""
+        """Remember the endpoint; ``max_batch`` is how many calls it takes in one request.
+
+        ``connections`` are shared with others that ask the same endpoint, and stay open.
+        """
+        self._connections = connections or Connections()
+        self._owned = connections is None
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._headers = {"Content-Type": "application/json", **(headers or {})}
@@ -141,7 +148,7 @@ class EvmRpc:
     async def post(self, body: bytes) -> Any:
         """The decoded answer to a request body; Unavailable if there is none."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
+            self._session = self._connections.session(self._headers, self._timeout)
         try:
             async with self._session.post(self._url, data=body) as response:
                 text = await _read(response)
@@ -159,6 +166,8 @@ class EvmRpc:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            if self._owned:
+                await self._connections.close()
             await asyncio.sleep(0)
 
 

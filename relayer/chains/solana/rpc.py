@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 from pydantic_core import from_json
 
+from relayer.chains.connections import Connections
 from relayer.domain.errors import Unavailable
 
 Observe = Callable[[str, float, bool], None]
@@ -60,11 +61,15 @@ class SolanaRpc:
         headers: Mapping[str, str] | None = None,
         batch_calls: int = 25,
         observe: Observe = lambda _method, _seconds, _ok: None,
+        connections: Connections | None = None,
     ) -> None:
         """Remember where the node is; the session opens with the first call.
 
         ``batch_calls`` bounds the calls put into one request, which may have 50 kB.
+        ``connections`` are shared with others that ask the same endpoint, and stay open.
         """
+        self._connections = connections or Connections()
+        self._owned = connections is None
         self._url = url
         self._ws_url = ws_url
         self._headers = {**_HEADERS, **(headers or {})}
@@ -121,7 +126,10 @@ class SolanaRpc:
         if self._ws_url is None:
             raise Unavailable("no WebSocket address is configured")
         try:
-            async with self._open().ws_connect(self._ws_url, heartbeat=20.0) as socket:
+            async with (
+                aiohttp.ClientSession(headers=self._headers) as session,
+                session.ws_connect(self._ws_url, heartbeat=20.0) as socket,
+            ):
                 for place, one in enumerate(calls):
                     await socket.send_json(_body(place, one.method, one.params))
                 async for frame in socket:
@@ -138,14 +146,13 @@ class SolanaRpc:
             answer.cancel()
         if self._session is not None:
             await self._session.close()
+            if self._owned:
+                await self._connections.close()
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=16, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(
-                connector=connector, headers=self._headers, timeout=self._timeout
-            )
+            self._session = self._connections.session(self._headers, self._timeout)
         return self._session
 
     async def _flush(self) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic_core import from_json
 
+from relayer.chains.connections import Connections
 from relayer.chains.tron.codec import (
     Block,
     ConstantResult,
@@ -61,8 +62,14 @@ class TronRpc:
         timeout_seconds: float = 10.0,
         headers: Mapping[str, str] | None = None,
         observe: Observe | None = None,
+        connections: Connections | None = None,
     ) -> None:
-        """Remember the endpoint; the session opens with the first call."""
+        """Remember the endpoint; the session opens with the first call.
+
+        ``connections`` are shared with others that ask the same endpoint, and stay open.
+        """
+        self._connections = connections or Connections()
+        self._owned = connections is None
         self._urls = {
             _FULL: url.rstrip("/"),
             _SOLID: solidity_url.rstrip("/"),
@@ -148,6 +155,8 @@ class TronRpc:
         """Release the connections."""
         if self._session is not None:
             await self._session.close()
+            if self._owned:
+                await self._connections.close()
             self._session = None
 
     async def _tx_info(self, view: str, tx: str) -> TxInfo | None:
@@ -203,7 +212,7 @@ class TronRpc:
 
     async def _post(self, view: str, method: str, params: Mapping[str, object]) -> bytes:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
+            self._session = self._connections.session(self._headers, self._timeout)
         url = f"{self._urls[view]}/{view}/{method}"
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
