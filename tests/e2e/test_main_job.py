@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -8,20 +9,21 @@ from rich.console import Console
 
 from relayer.cli.demo.journey import Demo
 from relayer.cli.main import root
-from relayer.devnet.world import LocalWorld
+from relayer.devnet import given
+from relayer.devnet.keys import PUBLISHED
+from relayer.devnet.world import LocalWorld, WorldOptions
 from relayer.settings import load
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 
-def _demo(world: LocalWorld, transfers: int, crashes: int, before: int = 0) -> Demo:
-    del before
+def _demo(world: LocalWorld, transfers: int, crashes: int) -> Demo:
     return Demo(
         settings=load(world.config_path),
         config_path=world.config_path,
         console=Console(file=io.StringIO()),
         transfers=transfers,
-        users=3,
+        users=world.options.users,
         crashes=crashes,
     )
 
@@ -65,3 +67,35 @@ async def test_trace_knows_a_transfer_by_either_transaction(world: LocalWorld) -
         story = run.invoke(root, ["trace", "--config", str(world.config_path), name])
         assert told.id.hex() in story.output
         assert "delivered" in story.output
+
+
+async def test_the_demo_runs_on_nodes_that_are_given(world: LocalWorld, tmp_path: Path) -> None:
+    """All three chains by URL and funded key: a second bridge stands beside the first."""
+    (tmp_path / "bnb").write_text(world.anvil.keys[0])
+    (tmp_path / "tron").write_text(world.tron.keys[0].hex())
+    for name in ("bnb", "tron"):
+        (tmp_path / name).chmod(0o600)
+    (tmp_path / "nodes.toml").write_text(
+        f"""
+        [bnb]
+        url = "{world.anvil.url}"
+        key = "file:bnb"
+        [solana]
+        url = "{world.solana.url}"
+        ws = "{world.solana.ws_url}"
+        block_seconds = {world.options.slot_seconds}
+        [tron]
+        url = "{world.tron.full_url}"
+        solidity = "{world.tron.solidity_url}"
+        key = "file:tron"
+        """
+    )
+    nodes = given.load(tmp_path / "nodes.toml")
+
+    async with LocalWorld(tmp_path, WorldOptions(users=2, given=nodes)) as second:
+        outcome = await _demo(second, transfers=6, crashes=0).run()
+
+    assert outcome.wrong == ()
+    assert len(outcome.after.deliveries) == 6
+    assert second.bridge.evm.gateway != world.bridge.evm.gateway
+    assert (tmp_path / "keys" / "monitor").read_text() != PUBLISHED.secret("monitor").hex()
