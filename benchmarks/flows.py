@@ -151,6 +151,7 @@ async def measure_flows(
     async with LocalWorld(directory, WorldOptions(users=USERS)) as world:
         settings = load(world.config_path)
         crowd = Crowd(settings=settings)
+        os.environ["RELAYER_LOG__FORMAT"] = "json"  # as in production, not as on a terminal
         child = Child(config=world.config_path, log=directory / "relayer.log")
         if profiled is not None:
             child.command = profiled.command

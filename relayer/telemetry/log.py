@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import IO, Final
 
@@ -35,19 +36,16 @@ def configure_logs(
     Call it once, before the first event; a later call replaces the earlier set-up.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
+    into = stream or sys.stderr
+    renderer = _renderer(log_format)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            *_facts(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[structlog.contextvars.merge_contextvars, *_FACTS, *_LAST, renderer],
+        logger_factory=lambda *names: Lines(into, *names),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_formatter(log_format))
+    handler = logging.StreamHandler(into)
+    handler.setFormatter(_formatter(renderer))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
@@ -55,28 +53,46 @@ def configure_logs(
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 
-def _facts() -> list[Processor]:
-    return [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-    ]
+class Lines:
+    """A logger that writes each event as a line.
+
+    Our own events do not pass through the standard library's logging, which would look for the
+    caller and build a record that nobody reads.
+    """
+
+    def __init__(self, stream: IO[str], name: str = "relayer") -> None:
+        """Write to ``stream`` as the logger of this name."""
+        self.name = name
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write a line at once: what was logged before a crash is there after it."""
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
-def _formatter(log_format: LogFormat) -> structlog.stdlib.ProcessorFormatter:
-    renderer: Processor
+_FACTS: Final[Sequence[Processor]] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+)
+_LAST: Final[Sequence[Processor]] = (structlog.processors.format_exc_info, redact)
+
+
+def _renderer(log_format: LogFormat) -> Processor:
     match log_format:
         case LogFormat.JSON:
-            renderer = structlog.processors.JSONRenderer(sort_keys=False)
+            return structlog.processors.JSONRenderer(sort_keys=False)
         case LogFormat.CONSOLE:
-            renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def _formatter(renderer: Processor) -> structlog.stdlib.ProcessorFormatter:
+    """What the lines of libraries pass."""
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_facts(),
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            redact,
-            renderer,
-        ],
+        foreign_pre_chain=_FACTS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_LAST, renderer],
     )

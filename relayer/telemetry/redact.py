@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ _SECRET_NAMES = re.compile(
 
 def redact_text(text: str) -> str:
     """Return the text with every URL cut down to scheme and host."""
-    return _URL.sub(lambda match: _only_host(match[0]), text)
+    return _URL.sub(lambda match: _only_host(match[0]), text) if "://" in text else text
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -32,8 +33,13 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Ma
     return {name: _clean(name, value) for name, value in event.items()}
 
 
+@lru_cache(maxsize=1_000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAMES.search(name) is not None
+
+
 def _clean(name: str, value: object) -> object:
-    if _SECRET_NAMES.search(name):
+    if _is_secret(name):
         return HIDDEN
     match value:
         case SecretStr() | SecretBytes() | Secret():
