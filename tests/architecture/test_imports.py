@@ -40,13 +40,25 @@ def test_help_loads_no_library_of_a_chain() -> None:
     assert _loaded(run) & HEAVY == set()
 
 
+def test_running_services_load_no_library_of_users() -> None:
+    """web3.py and what it brings cost more memory and start-up than the relayer: users have it."""
+    services = (
+        "import relayer.app.run\n"
+        "from relayer.chains.evm import drafter, reader, writer\n"
+        "from relayer.chains.solana import drafter, reader, writer\n"
+        "from relayer.chains.tron import drafter, reader, writer"
+    )
+
+    assert _loaded(services) & {"web3", "eth_account", "py_ecc"} == set()
+
+
 @pytest.mark.parametrize("first", ["eth_account", "web3", "relayer.signing.local", "sys"])
 def test_no_library_leaves_the_recursion_limit_raised(first: str) -> None:
     """Nested JSON of a hostile endpoint is an error, not the end of the process."""
     decode = (
         f"import json, sys, {first}\n"
         "import relayer.chains.evm.rpc, relayer.chains.solana.rpc, relayer.chains.tron.rpc\n"
-        "import eth_account, web3\n"
+        "import relayer.chains.evm.web3py, relayer.chains.evm.depositor\n"
         "assert sys.getrecursionlimit() == 1_000, sys.getrecursionlimit()\n"
         "try: json.loads('[' * 100_000)\n"
         "except RecursionError: sys.exit(0)\n"

@@ -14,6 +14,7 @@ from contracts_abi import load
 from relayer.chains.evm.codec import data_of, hex_of
 from relayer.chains.evm.rpc import NodeRefused
 from relayer.chains.evm.sender import EvmSender
+from relayer.chains.evm.web3py import web3_over
 from relayer.chains.gateway.acts import item_calldata
 from relayer.chains.gateway.configure import Call
 from relayer.chains.gateway.reads import read_now, snapshot_call
@@ -139,14 +140,14 @@ async def test_web3_raises_for_reverts_with_their_data(world: World) -> None:
 async def test_web3_raises_for_unknown_transactions(world: World) -> None:
     """TransactionNotFound is what `EvmSender.mined` waits through."""
     with pytest.raises(TransactionNotFound):
-        await world.rpc.web3.eth.get_transaction_receipt(HexStr("0x" + "12" * 32))
+        await web3_over(world.rpc).eth.get_transaction_receipt(HexStr("0x" + "12" * 32))
 
 
 async def test_web3_reads_this_chains_blocks(world: World) -> None:
     """The middleware for long extraData is in place, and a block decodes."""
-    onion = world.rpc.web3.middleware_onion.middleware
+    onion = web3_over(world.rpc).middleware_onion.middleware
     assert any(layer is ExtraDataToPOAMiddleware for layer, _ in onion)
-    block = await world.rpc.web3.eth.get_block("latest")
+    block = await web3_over(world.rpc).eth.get_block("latest")
     assert block["number"] > 0
 
 

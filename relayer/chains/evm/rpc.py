@@ -1,7 +1,7 @@
 """The edge to an EVM node: JSON-RPC over one kept-alive HTTP session, single calls and batches.
 
-Reads of the hot path are raw calls, because web3.py's formatters cost more than the decoding
-that is needed; `EvmRpc.web3` is a whole AsyncWeb3 over the same session for everything else.
+Calls are raw, because web3.py's formatters cost more than the decoding that is needed; what users
+and set-up want of web3.py stands over the same session (`relayer.chains.evm.web3py`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import aiohttp
 from pydantic_core import from_json
-from web3 import AsyncWeb3
-from web3.middleware import ExtraDataToPOAMiddleware
-from web3.providers.async_base import AsyncJSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from relayer.chains.connections import Connections
 from relayer.domain.errors import Unavailable
@@ -70,17 +66,8 @@ class EvmRpc:
         self._observe = observe or _unobserved
         self._max_batch = max_batch
         self._session: aiohttp.ClientSession | None = None
-        self._web3: AsyncWeb3[_Provider] | None = None
         self._queue: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sending: set[asyncio.Task[None]] = set()
-
-    @property
-    def web3(self) -> AsyncWeb3[_Provider]:
-        """web3.py over this endpoint, fit for chains whose headers carry more than 32 bytes."""
-        if self._web3 is None:
-            self._web3 = AsyncWeb3(_Provider(self))
-            self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-        return self._web3
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
         """The result of one call; NodeRefused or Unavailable otherwise."""
@@ -169,19 +156,6 @@ class EvmRpc:
             if self._owned:
                 await self._connections.close()
             await asyncio.sleep(0)
-
-
-class _Provider(AsyncJSONBaseProvider):
-    """web3.py's calls over an EvmRpc."""
-
-    def __init__(self, rpc: EvmRpc) -> None:
-        super().__init__()
-        self._rpc = rpc
-
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Send one call as web3.py encodes it."""
-        answer = await self._rpc.post(self.encode_rpc_request(method, params))
-        return cast("RPCResponse", answer)
 
 
 def good(result: Any) -> Any:

@@ -16,6 +16,7 @@ from web3.types import BlockIdentifier, TxParams, Wei
 from relayer.chains.evm.codec import hex_of
 from relayer.chains.evm.rpc import EvmRpc, NodeRefused
 from relayer.chains.evm.transaction import Transaction, rlp, sign
+from relayer.chains.evm.web3py import web3_over
 from relayer.chains.gateway.configure import Call
 from relayer.chains.gateway.revert import revert_text
 from relayer.domain.errors import Rejected, Unavailable
@@ -40,7 +41,7 @@ class EvmSender:
     def __init__(self, rpc: EvmRpc, signer: Signer, *, poll_seconds: float = 0.1) -> None:
         """Sign with ``signer``, a secp256k1 key that pays the gas."""
         self._rpc = rpc
-        self._web3 = rpc.web3
+        self._web3 = web3_over(rpc)
         self._signer = signer
         self._poll_seconds = poll_seconds
         self._order = asyncio.Lock()
