@@ -65,10 +65,13 @@ class ChainSettings(_Section):
 
     chain: str = Field(description="CAIP-2 name, such as eip155:56.")
     endpoints: tuple[EndpointSettings, ...] = Field(
-        min_length=1, description="RPC endpoints; one for now."
+        min_length=1, description="RPC endpoints, run by different people; three or more are wise."
     )
-    agreement: int = Field(
-        1, ge=1, description="How many endpoints must agree on a fact; 1 for now."
+    agreement: int | None = Field(
+        None,
+        ge=1,
+        description="How many endpoints must agree on a fact: more than half of them, and by "
+        "default no more than that. One less may lie; as many must answer.",
     )
     first_height: int = Field(0, ge=0, description="Height at which the bridge was deployed.")
     gateway: str | None = Field(None, description="EVM and Tron: the Gateway contract.")
@@ -110,8 +113,9 @@ class ChainSettings(_Section):
             allowed = f"{len(self.attesters) // 2 + 1} to {len(self.attesters)}"
             msg = f"quorum must be more than half of the attesters: {allowed}"
             raise ValueError(msg)
-        if len(self.endpoints) > 1 or self.agreement > 1:
-            msg = "endpoints: one for now; the agreement of several comes with a later version"
+        if not len(self.endpoints) // 2 < self.needed <= len(self.endpoints):
+            allowed = f"{len(self.endpoints) // 2 + 1} to {len(self.endpoints)}"
+            msg = f"agreement must be more than half of the endpoints: {allowed}"
             raise ValueError(msg)
         self._check_accounts()
         return self
@@ -132,6 +136,11 @@ class ChainSettings(_Section):
     def id(self) -> ChainId:
         """The chain's CAIP-2 name."""
         return ChainId(self.chain)
+
+    @property
+    def needed(self) -> int:
+        """How many endpoints must agree."""
+        return self.agreement or len(self.endpoints) // 2 + 1
 
     def account(self, text: str) -> Account:
         """An account of this chain; AddressRefused if the text is none."""

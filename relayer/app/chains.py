@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, assert_never
+from functools import partial
+from typing import Any, Protocol, TypeVar, assert_never
 
 from relayer.domain.address import Account, ChainId, Family, family_of, word_of
 from relayer.domain.errors import SettingRefused
 from relayer.domain.transfer import TokenPlace
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
+from relayer.ports.endpoints import Endpoint, Endpoints
+from relayer.ports.health import EndpointObserver, Unwatched
+from relayer.ports.quorum import QuorumReader
 from relayer.ports.signer import Signer
 from relayer.settings import ChainSettings, EndpointSettings, Settings, shares
+
+P = TypeVar("P")
 
 Observe = Callable[[str, float, bool], None]
 
 
 class ChainKit(Protocol):
-    """Makes the ports of one chain. Each call reads on its own, over one endpoint."""
+    """Makes the ports of one chain. Each call asks on its own, and proves each endpoint anew."""
 
-    def reader(self, endpoint: int) -> ChainReader:
-        """A reader over the endpoint with this place in the settings."""
+    def reader(self) -> ChainReader:
+        """A reader of what the chain's endpoints agree on."""
 
     def drafter(self, payer: str | None) -> ChainDrafter:
         """A drafter; ``payer`` is the place of the lane's fee key, None for an attester."""
@@ -41,6 +48,7 @@ class _Given:
     settings: Settings
     chain: ChainSettings
     observe: Observe
+    watch: EndpointObserver
 
     @property
     def tokens(self) -> tuple[TokenPlace, ...]:
@@ -69,9 +77,17 @@ class _Given:
         return {**self.chain.extra, **({"poll_seconds": poll} if poll else {})}
 
 
-def kit_for(settings: Settings, chain: ChainSettings, observe: Observe) -> ChainKit:
-    """The kit of a chain; SettingRefused for an unknown adapter setting."""
-    given = _Given(settings=settings, chain=chain, observe=observe)
+def kit_for(
+    settings: Settings,
+    chain: ChainSettings,
+    observe: Observe,
+    watch: EndpointObserver | None = None,
+) -> ChainKit:
+    """The kit of a chain; SettingRefused for an unknown adapter setting.
+
+    ``observe`` is told of every call, ``watch`` of every endpoint's health.
+    """
+    given = _Given(settings=settings, chain=chain, observe=observe, watch=watch or Unwatched())
     try:
         match family_of(chain.id):
             case Family.EVM:
@@ -87,23 +103,42 @@ def kit_for(settings: Settings, chain: ChainSettings, observe: Observe) -> Chain
         raise SettingRefused(msg) from error
 
 
-class _Opened:
+class _Opened(ABC):
     """Remembers what was opened, so that it can be closed in one place.
 
     What is opened over one endpoint shares its connections, and nothing else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given: _Given) -> None:
         from relayer.chains.connections import Connections
 
+        self._given = given
         self._open: list[Any] = []
+        self._pools: list[Endpoints[Any]] = []
         self._connections = defaultdict[int, Connections](Connections)
 
     def _opened(self, rpc: Any) -> Any:
         self._open.append(rpc)
         return rpc
 
+    def _endpoints(self, port: Callable[[int], P]) -> Endpoints[P]:
+        """A port over each endpoint, of which as many as the settings say must agree."""
+        chain = self._given.chain
+        members = [
+            Endpoint(place=place, port=port(place), prove=self._prover(place))
+            for place in range(len(chain.endpoints))
+        ]
+        pool = Endpoints(chain.id, members, chain.needed, self._given.watch)
+        self._pools.append(pool)
+        return pool
+
+    @abstractmethod
+    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+        """What proves the identity of an endpoint."""
+
     async def close(self) -> None:
+        for pool in self._pools:
+            await pool.close()
         for rpc in self._open:
             await rpc.close()
         for connections in self._connections.values():
@@ -115,8 +150,7 @@ class _EvmKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.evm.config import EvmConfig
 
-        super().__init__()
-        self._given = given
+        super().__init__(given)
         self._configs = [
             EvmConfig(
                 chain=given.chain.id,
@@ -147,10 +181,17 @@ class _EvmKit(_Opened):
             )
         )
 
-    def reader(self, endpoint: int) -> ChainReader:
+    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+        from relayer.chains.evm.identity import prove
+
+        return partial(prove, self._rpc(place), self._given.chain.id)
+
+    def reader(self) -> ChainReader:
         from relayer.chains.evm.reader import EvmReader
 
-        return EvmReader(self._configs[endpoint], self._rpc(endpoint))
+        return QuorumReader(
+            self._endpoints(lambda place: EvmReader(self._configs[place], self._rpc(place)))
+        )
 
     def drafter(self, payer: str | None) -> ChainDrafter:
         from relayer.chains.evm.drafter import EvmDrafter
@@ -173,8 +214,7 @@ class _TronKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.tron.config import TronConfig
 
-        super().__init__()
-        self._given = given
+        super().__init__(given)
         self._configs = [
             TronConfig(
                 url=given.settings.url(endpoint.url),
@@ -207,10 +247,17 @@ class _TronKit(_Opened):
             )
         )
 
-    def reader(self, endpoint: int) -> ChainReader:
+    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+        from relayer.chains.tron.identity import prove
+
+        return partial(prove, self._rpc(place), self._given.chain.id)
+
+    def reader(self) -> ChainReader:
         from relayer.chains.tron.reader import TronReader
 
-        return TronReader(self._configs[endpoint], self._rpc(endpoint))
+        return QuorumReader(
+            self._endpoints(lambda place: TronReader(self._configs[place], self._rpc(place)))
+        )
 
     def drafter(self, payer: str | None) -> ChainDrafter:
         from relayer.chains.tron.drafter import TronDrafter
@@ -233,8 +280,7 @@ class _SolanaKit(_Opened):
     def __init__(self, given: _Given) -> None:
         from relayer.chains.solana.config import Fee, SolanaConfig
 
-        super().__init__()
-        self._given = given
+        super().__init__(given)
         chain, account = given.chain, given.chain.account
         issuers = {account(t.issuer) for t in chain.tokens if t.issuer}
         self._configs = [
@@ -282,10 +328,17 @@ class _SolanaKit(_Opened):
             )
         )
 
-    def reader(self, endpoint: int) -> ChainReader:
+    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+        from relayer.chains.solana.identity import prove
+
+        return partial(prove, self._rpc(place), self._given.chain.id)
+
+    def reader(self) -> ChainReader:
         from relayer.chains.solana.reader import SolanaReader
 
-        return SolanaReader(self._configs[endpoint], self._rpc(endpoint))
+        return QuorumReader(
+            self._endpoints(lambda place: SolanaReader(self._configs[place], self._rpc(place)))
+        )
 
     def drafter(self, payer: str | None) -> ChainDrafter:
         from relayer.chains.solana.drafter import SolanaDrafter

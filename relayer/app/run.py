@@ -88,7 +88,9 @@ class Process:
         metrics = declare(self._registry, _extent(settings), __version__)
         self._observer = Observer(metrics)
         self._kits = {
-            chain.id: kit_for(settings, chain, _rpc_observer(self._observer, chain.id))
+            chain.id: kit_for(
+                settings, chain, _rpc_observer(self._observer, chain.id), self._observer
+            )
             for chain in settings.chains
         }
         self._keepers = {role: Keeper(_state_key(settings, role)) for role in (LISTENER, RELAYER)}
@@ -126,7 +128,7 @@ class Process:
             http.port,
             self._registry,
             gatekeeper.pending,
-            control_routes(bus, gatekeeper, self._observer.refused),
+            control_routes(bus, gatekeeper),
         )
         async with health as port, asyncio.TaskGroup() as group:
             _log.info("http.listening", host=http.host, port=port)
@@ -171,16 +173,17 @@ class Process:
         return {chain: kit.drafter(None) for chain, kit in self._kits.items()}
 
     def _reader(self, kit: ChainKit) -> ChainReader:
-        return kit.reader(0)
+        return kit.reader()
 
     def _listen(self, bus: SqliteBus, chain: ChainSettings) -> Awaitable[None]:
         reader = self._reader(self._kits[chain.id])
+        lanes = {c.id: max(1, len(c.payers)) for c in self._settings.chains}
 
         async def body(partition: Partition) -> None:
             listener = Listener(
                 reader=reader,
                 keeper=self._keepers[LISTENER],
-                settings=ListenerSettings(lanes=lanes_of(self._settings)),
+                settings=ListenerSettings(lanes=lanes),
                 clock=self._clock,
                 observer=self._observer,
             )
@@ -236,9 +239,7 @@ class Process:
             settings=lane_settings,
             keeper=self._keepers[RELAYER],
             spread=Spread(
-                requests=bus.partitions(SIGNING_REQUESTS),
-                transfers=bus.partitions(TRANSFERS_TOPIC),
-                lanes=lanes_of(self._settings),
+                requests=bus.partitions(SIGNING_REQUESTS), transfers=bus.partitions(TRANSFERS_TOPIC)
             ),
             effects=effects,
             sweep=Sweep(readers, chain.id),
@@ -307,11 +308,6 @@ async def _with_journal(journal: Journal, attester: Attester) -> None:
         await attester.run()
 
 
-def lanes_of(settings: Settings) -> dict[ChainId, int]:
-    """How many lanes each chain has: one per payer."""
-    return {chain.id: max(1, len(chain.payers)) for chain in settings.chains}
-
-
 def limits_of(settings: Settings) -> dict[Route, Limits]:
     """The limits of every route: each pair of chains that both have the asset's token."""
     return {
@@ -357,6 +353,7 @@ def _extent(settings: Settings) -> Extent:
         routes=list(limits_of(settings)),
         assets=[asset.symbol for asset in settings.assets],
         topics=[topic.name for topic in topics_of(settings)],
+        endpoints={chain.id: len(chain.endpoints) for chain in settings.chains},
     )
 
 

@@ -22,8 +22,18 @@ def check(config_path: Path) -> None:
     """Read the settings; say what is wrong with them, or that nothing is."""
     from relayer.settings import load
 
-    load(config_path)
+    settings = load(config_path)
     click.echo(f"{config_path}: every setting is allowed")
+    for chain in settings.chains:
+        click.echo(_trust(chain.chain, len(chain.endpoints), chain.needed))
+
+
+def _trust(chain: str, endpoints: int, needed: int) -> str:
+    """What k of n means for lies and for silence."""
+    if endpoints == 1:
+        return f"{chain}: one endpoint, believed alone; name three that different people run"
+    lie, fail = needed - 1, endpoints - needed
+    return f"{chain}: {needed} of {endpoints} endpoints agree; {lie} may lie, {fail} may fail"
 
 
 @command.command("show")

@@ -11,6 +11,7 @@ from relayer.chains.evm.rpc import EvmRpc
 from relayer.chains.evm.setup import EvmSetup
 from relayer.chains.gateway.configure import BridgePlan, Deployment, PeerPlan, TokenPlan
 from relayer.chains.solana import setup as solana
+from relayer.chains.solana.identity import chain_id
 from relayer.chains.solana.rpc import SolanaRpc
 from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.setup import TronSetup
@@ -87,7 +88,7 @@ async def deploy_bridge(nodes: Nodes) -> Bridge:
     solana_rpc = SolanaRpc(nodes.solana_url)
     evm_rpc, tron_rpc = EvmRpc(nodes.evm_url), TronRpc(nodes.tron_url, nodes.tron_solidity)
     try:
-        solana_chain = await solana.chain_id(solana_rpc)
+        solana_chain = await chain_id(solana_rpc)
         evm = EvmSetup(evm_rpc, Secp256k1Signer(nodes.evm_key))
         tron = TronSetup(tron_rpc, Secp256k1Signer(nodes.tron_key), poll_seconds=0.2)
         async with asyncio.TaskGroup() as group:

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relayer.chains.evm.rpc import EvmRpc
+from relayer.chains.solana.identity import chain_id
 from relayer.chains.solana.rpc import SolanaRpc
-from relayer.chains.solana.setup import chain_id
 from relayer.chains.tron.rpc import TronRpc
 from relayer.devnet.funding import airdrop, top_up_evm, top_up_solana, top_up_tron
 from relayer.devnet.keys import Keyring

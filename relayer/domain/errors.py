@@ -3,6 +3,7 @@
 RelayerError
 ├── Transient          try again later; nothing is decided yet
 │   ├── Unavailable    an endpoint did not answer, or answered nonsense
+│   │   └── WrongChain it serves another chain than it is configured for
 │   ├── Disagreement   endpoints contradict each other
 │   ├── HistoryPruned  the endpoint no longer holds the heights asked for
 │   ├── PayerEmpty     the lane's payer is short of native coin
@@ -33,6 +34,10 @@ class Transient(RelayerError):
 
 class Unavailable(Transient):
     """An endpoint did not answer, or not in its protocol."""
+
+
+class WrongChain(Unavailable):
+    """An endpoint serves another chain than it is configured for: nothing it says counts."""
 
 
 class Disagreement(Transient):

@@ -71,8 +71,12 @@ class ChainReader(Protocol):
     async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
         """Those ids of deposits made on this chain that are finally refunded here."""
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
-        """One snapshot per asset, all at one final height that they name."""
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
+        """One snapshot per asset, all at one final height that they name.
+
+        At ``height`` where the chain's nodes answer for a height asked (EVM), else at the newest.
+        Unavailable if it is not final.
+        """
 
     def wakeups(self) -> AsyncIterator[None]:
         """A tick whenever something may have become final; a hint only, never proof.

@@ -87,9 +87,9 @@ class SharedReader:
         """Those ids of deposits made here that are refunded; read each time."""
         return await self._reader.refunded(ids)
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
         """One snapshot per asset; read each time."""
-        return await self._reader.snapshots()
+        return await self._reader.snapshots(height)
 
     def wakeups(self) -> AsyncIterator[None]:
         """A tick whenever something may have become final."""

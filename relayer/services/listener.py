@@ -144,5 +144,7 @@ def _owner(fact: ChainFact) -> ChainId | None:
     match fact:
         case Deposit():
             return owner_of(fact)
-        case Delivery() | Void() | Refund():
+        case Refund():
+            return fact.destination or fact.chain
+        case Delivery() | Void():
             return fact.chain

@@ -8,8 +8,8 @@ over a series that is born with its first error would miss that error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import product
 from typing import Final
@@ -21,6 +21,7 @@ from relayer.domain.draft import LandingKind
 from relayer.domain.gate import ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Route
+from relayer.ports.health import Fault
 
 LATENCY: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 """Bounds in seconds; 0.15 and 1 are the marks of the house for deposit to broadcast."""
@@ -59,6 +60,8 @@ class Extent:
     routes: Sequence[Route]
     assets: Sequence[str]
     topics: Sequence[str]
+    endpoints: Mapping[ChainId, int] = field(default_factory=dict)
+    """How many each chain has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,17 @@ class ChainMetrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointMetrics:
+    """How each endpoint fares; they are named by their place in the settings, never by a URL."""
+
+    answers: Counter
+    seconds: Histogram
+    failures: Counter
+    dissents: Counter
+    behind: Gauge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyMetrics:
     """What the monitors say, and what is halted."""
 
@@ -112,6 +126,7 @@ class Metrics:
     extent: Extent
     transfers: TransferMetrics
     chains: ChainMetrics
+    endpoints: EndpointMetrics
     supply: SupplyMetrics
     bus: BusMetrics
 
@@ -127,6 +142,7 @@ def declare(registry: CollectorRegistry, extent: Extent, version: str) -> Metric
         extent=extent,
         transfers=_transfers(registry),
         chains=_chains(registry),
+        endpoints=_endpoints(registry),
         supply=_supply(registry),
         bus=_bus(registry),
     )
@@ -199,6 +215,40 @@ def _chains(registry: CollectorRegistry) -> ChainMetrics:
     )
 
 
+def _endpoints(registry: CollectorRegistry) -> EndpointMetrics:
+    place = ("chain", "endpoint")
+    return EndpointMetrics(
+        answers=Counter(
+            "relayer_endpoint_answers", "Questions an endpoint answered.", place, registry=registry
+        ),
+        seconds=Histogram(
+            "relayer_endpoint_seconds",
+            "Duration of an endpoint's answers to whole questions.",
+            place,
+            buckets=LATENCY,
+            registry=registry,
+        ),
+        failures=Counter(
+            "relayer_endpoint_failures",
+            "Questions an endpoint gave no answer to that counts, by kind.",
+            (*place, "kind"),
+            registry=registry,
+        ),
+        dissents=Counter(
+            "relayer_endpoint_dissents",
+            "Answers of an endpoint that differ from what enough others agreed on.",
+            place,
+            registry=registry,
+        ),
+        behind=Gauge(
+            "relayer_endpoint_behind_heights",
+            "Heights an endpoint's final head is below the agreed one.",
+            place,
+            registry=registry,
+        ),
+    )
+
+
 def _supply(registry: CollectorRegistry) -> SupplyMetrics:
     def gauge(name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=registry)
@@ -243,6 +293,7 @@ def _bus(registry: CollectorRegistry) -> BusMetrics:
 def _initialise(metrics: Metrics) -> None:
     """Give each known series its first value; endpoints' methods are not known beforehand."""
     extent, transfers, chains = metrics.extent, metrics.transfers, metrics.chains
+    endpoints = metrics.endpoints
     for route in extent.routes:
         transfers.deposits.labels(route.source, route.destination, route.asset)
         for outcome in Outcome:
@@ -254,6 +305,10 @@ def _initialise(metrics: Metrics) -> None:
     for gauge in (chains.head_height, chains.head_time, chains.cursor_height, chains.payer_balance):
         _each(gauge, extent.chains)
     _each(chains.rpc_seconds, extent.chains)
+    for chain, count in extent.endpoints.items():
+        for metric in (endpoints.answers, endpoints.seconds, endpoints.dissents, endpoints.behind):
+            _each(metric, [chain], map(str, range(count)))
+        _each(endpoints.failures, [chain], map(str, range(count)), Fault)
     _each(metrics.supply.lease_expiry, extent.assets)
     _each(metrics.supply.books, extent.assets, Measure)
     _each(metrics.supply.circulation, extent.assets, extent.chains)

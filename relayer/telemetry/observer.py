@@ -15,16 +15,16 @@ import structlog
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
-from relayer.domain.command import Command
 from relayer.domain.draft import Attestation, LandingKind, SigningRequest, Submission
 from relayer.domain.errors import RelayerError, Transient
 from relayer.domain.facts import Fact, Held, Parked, Unlanded
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
-from relayer.domain.lifecycle import LEFT, Stage, Transfer
+from relayer.domain.lifecycle import CLOSED, Stage, Transfer
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import ActKind, ChainFact, Deposit, TransferId, owner_of
+from relayer.domain.transfer import ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
+from relayer.ports.health import Fault
 from relayer.telemetry.metrics import Measure, Metrics, Milestone, Outcome
 
 NOWHERE = "none"
@@ -108,16 +108,6 @@ class Observer:
         chain = submission.chain
         write("submission.final", chain=chain, tx=submission.tx, outcome=outcome, why=why)
         self._metrics.transfers.submissions.labels(chain, outcome).inc()
-
-    def commanded(self, command: Command) -> None:
-        """An operator's command was taken."""
-        _log.warning(
-            "command.taken",
-            transfer_id=command.transfer.hex(),
-            verb=command.verb,
-            command=command.command.hex(),
-            reason=command.reason,
-        )
 
     def forged_attestation(self, attestation: Attestation) -> None:
         """A signature did not verify: somebody else writes to the bus."""
@@ -223,6 +213,26 @@ class Observer:
         if failed:
             chains.rpc_errors.labels(chain, method).inc()
 
+    def endpoint_answered(self, chain: ChainId, endpoint: int, seconds: float) -> None:
+        """An endpoint answered a question after so many seconds."""
+        self._metrics.endpoints.answers.labels(chain, endpoint).inc()
+        self._metrics.endpoints.seconds.labels(chain, endpoint).observe(seconds)
+
+    def endpoint_failed(self, chain: ChainId, endpoint: int, fault: Fault, words: str) -> None:
+        """An endpoint gave no answer that counts; to serve another chain is worth a warning."""
+        write = _log.warning if fault is Fault.WRONG_CHAIN else _log.debug
+        write("endpoint.failed", chain=chain, endpoint=endpoint, kind=fault, why=words)
+        self._metrics.endpoints.failures.labels(chain, endpoint, fault).inc()
+
+    def endpoint_dissented(self, chain: ChainId, endpoint: int, question: str) -> None:
+        """Enough others agreed on another answer: it lies, or lags."""
+        _log.warning("endpoint.dissented", chain=chain, endpoint=endpoint, question=question)
+        self._metrics.endpoints.dissents.labels(chain, endpoint).inc()
+
+    def endpoint_behind(self, chain: ChainId, endpoint: int, heights: int) -> None:
+        """So many heights an endpoint's final head is below the agreed one."""
+        self._metrics.endpoints.behind.labels(chain, endpoint).set(heights)
+
     def committed(self, topic: str, seconds: float) -> None:
         """A commit on the bus took so many seconds."""
         self._metrics.bus.commits.labels(topic).inc()
@@ -236,7 +246,7 @@ class Observer:
 
     def _remember(self, transfer: Transfer, stage: Stage) -> None:
         deposit = transfer.deposit
-        owner = deposit.source if transfer.act is ActKind.REFUND else owner_of(deposit)
+        owner = owner_of(deposit)
         known = self._open.pop(deposit.id, None)
         if known is not None:
             self._wait(known.reason, -1)
@@ -247,7 +257,7 @@ class Observer:
             where = (deposit.source, deposit.destination or NOWHERE, deposit.asset)
             self._metrics.transfers.transfers.labels(*where, outcome).inc()
         self._time(known, transfer, stage)
-        if stage in LEFT:
+        if stage in CLOSED:
             self._metrics.transfers.open.labels(owner).dec()
             return
         known.reason = transfer.reason if stage in (Stage.WAITING, Stage.PARKED) else None
@@ -262,7 +272,7 @@ class Observer:
     def _time(self, known: _Open, transfer: Transfer, stage: Stage) -> None:
         """Measure from the deposit to its first broadcast, and to its delivery."""
         match stage:
-            case Stage.SUBMITTED if not known.broadcast and transfer.act is ActKind.DELIVER:
+            case Stage.SUBMITTED if not known.broadcast:
                 known.broadcast = True
                 milestone = Milestone.BROADCAST
             case Stage.DELIVERED:

@@ -70,7 +70,7 @@ async def test_all_readers_of_an_endpoint_share_a_few_connections(node: Node, fa
     settings = _settings(node.url)
     chain = next(one for one in settings.chains if one.chain.startswith(family))
     kit = kit_for(settings, chain, lambda *_: None)
-    readers: list[ChainReader] = [kit.reader(0) for _ in range(4 * PER_HOST)]
+    readers: list[ChainReader] = [kit.reader() for _ in range(4 * PER_HOST)]
 
     async with asyncio.TaskGroup() as group:
         for reader in readers:

@@ -71,9 +71,9 @@ class Chain:
         await self._read("refunded", tuple(ids))
         return frozenset()
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
         """Nothing."""
-        await self._read("snapshots", None)
+        await self._read("snapshots", height)
         return []
 
     async def wakeups(self) -> AsyncIterator[None]:

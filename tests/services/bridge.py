@@ -39,9 +39,14 @@ from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
-from tests.services.fake_chain import FakeChain
-from tests.services.fakes import FakeDrafter, FakeReader, FakeWriter, RealClock
-from tests.services.silence import Silence
+from tests.services.fakes import (
+    FakeChain,
+    FakeDrafter,
+    FakeReader,
+    FakeWriter,
+    RealClock,
+    Silence,
+)
 
 ATTESTERS = tuple(Ed25519Signer(bytes([n]) * 32) for n in (11, 12, 13))
 MONITOR = Ed25519Signer(b"\x21" * 32)
@@ -168,7 +173,6 @@ class Bridge:
                 spread=Spread(
                     requests=bus.partitions(SIGNING_REQUESTS),
                     transfers=bus.partitions(TRANSFERS_TOPIC),
-                    lanes=dict.fromkeys(PAIR, 1),
                 ),
                 effects=Effects(
                     readers=readers,

@@ -139,10 +139,16 @@ class EvmReader:
             found |= read_refunds(some, await self._ask(refunds_call(some)))
         return found
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
         """One snapshot per token, all of the one final block that the gateway names."""
-        tokens = self._place.tokens
-        return read_snapshots(self._place, await self._ask(snapshot_call(tokens)))
+        call = snapshot_call(self._place.tokens)
+        if height is None:
+            return read_snapshots(self._place, await self._ask(call))
+        await self._require_final(height)
+        found = read_snapshots(self._place, await self._ask(call, hex(height)))
+        if found[0].height != height:
+            raise Unavailable(f"the node told of block {found[0].height} when asked for {height}")
+        return found
 
     async def wakeups(self) -> AsyncIterator[None]:
         """A tick every ``poll_seconds``; never ends."""
@@ -154,9 +160,9 @@ class EvmReader:
         """Release connections."""
         await self._rpc.close()
 
-    async def _ask(self, calldata: bytes) -> bytes:
+    async def _ask(self, calldata: bytes, block: str = FINALIZED) -> bytes:
         call = {"to": hex_of(self._place.address), "data": hex_of(calldata)}
-        return read_data(await self._rpc.call("eth_call", [call, FINALIZED]), "call result")
+        return read_data(await self._rpc.call("eth_call", [call, block]), "call result")
 
     def _note(self, answer: Mapping[str, Any] | None) -> Head:
         if answer is None:

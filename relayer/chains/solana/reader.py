@@ -122,7 +122,7 @@ class SolanaReader:
         found = await self.receipts(ids)
         return frozenset(one for one in found if found[one].kind is ReceiptKind.DELIVERED)
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:  # noqa: ARG002 - a node answers for its newest height alone
         """One snapshot per asset, all from one read of all mints and vaults at one final slot.
 
         Unavailable if an authority is not who the configuration says it is: no snapshot, no

@@ -16,12 +16,12 @@ from solders.keypair import Keypair
 from relayer.chains.solana import programs, tokens
 from relayer.chains.solana.config import Fee, SolanaConfig
 from relayer.chains.solana.depositor import newest_blockhash, send, signed
+from relayer.chains.solana.identity import chain_id
 from relayer.chains.solana.rpc import SolanaRpc
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares, raw_from_shares
 from relayer.domain.transfer import Mode, TokenPlace
 
-_GENESIS_CHARACTERS = 32
 _FEE_LAMPORTS = 5_000_000
 """Covers two accounts at today's rent and the signatures, with something to spare."""
 _GIFTS = 16
@@ -108,11 +108,6 @@ class Issuer:
         account = programs.token_account(holder, mint)
         burnt = programs.burn(account, mint, raw_from_shares(shares), by)
         return await self._wallet.send([burnt], self._key)
-
-
-async def chain_id(rpc: SolanaRpc) -> ChainId:
-    """The CAIP-2 name of the cluster behind an endpoint."""
-    return ChainId(f"solana:{(await rpc.call('getGenesisHash'))[:_GENESIS_CHARACTERS]}")
 
 
 async def deploy(

@@ -96,7 +96,7 @@ class TronReader:
             return frozenset()
         return read_refunds(ids, await self._call(refunds_call(ids)))
 
-    async def snapshots(self) -> Sequence[SupplySnapshot]:
+    async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:  # noqa: ARG002 - a node answers for its newest height alone
         """The books of all tokens at the one solid height that the gateway names."""
         answer = await self._call(snapshot_call(self._place.tokens))
         return read_snapshots(self._place, answer)

@@ -91,6 +91,10 @@ class TronRpc:
         """Block 0: the last 4 bytes of its id are the chain's name in CAIP-2."""
         return self._known(await self._ask(_FULL, "getblock", {"id_or_num": "0"}))
 
+    async def solid_genesis(self) -> Block:
+        """Block 0 as the solid view has it."""
+        return self._known(await self._ask(_SOLID, "getblock", {"id_or_num": "0"}))
+
     async def solid_block_infos(self, number: int) -> tuple[TxInfo, ...]:
         """Outcome of every transaction of a solid block, in block order.
 

@@ -73,7 +73,7 @@ class Demo:
         self._kits = {
             chain.id: kit_for(self.settings, chain, _unobserved) for chain in self.settings.chains
         }
-        readers = [kit.reader(0) for kit in self._kits.values()]
+        readers = [kit.reader() for kit in self._kits.values()]
         self._finalities = {reader.chain: Finality(reader) for reader in readers}
         try:
             return await self._run(readers)
