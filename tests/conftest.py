@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.real_kafka import real_kafka
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 """Silenced: both judge this machine's load, not the test."""
@@ -25,3 +29,10 @@ settings.register_profile(
     suppress_health_check=SLOW,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The address of a real Kafka, started by the first test that asks for it."""
+    with real_kafka() as servers:
+        yield servers

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from aiohttp import web
 
+from relayer.domain.authority import SIGNED
+from relayer.domain.command import Command, ordered
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import CONTROL_RECORDS, Halt
-from relayer.domain.records import CONTROL
-from relayer.ports.bus import Bus, Out
+from relayer.domain.records import CONTROL, inbox
+from relayer.domain.transfer import lane_of
+from relayer.ports.bus import Bus, Out, Record, Undeclared
 from relayer.services.gatekeeper import Gatekeeper
 
+Refused = Callable[[Record, str], None]
+"""Told of a record that was refused, and why."""
 
-def control_routes(bus: Bus, gatekeeper: Gatekeeper) -> Sequence[web.RouteDef]:
-    """``GET /halts`` and ``POST /control``.
+_NOT_KEPT: Final = -1
 
-    Nothing here is trusted: a halt may come from anybody, a resume counts by its signature alone.
+
+def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequence[web.RouteDef]:
+    """``GET /halts``, ``POST /control`` and ``POST /commands``.
+
+    Nothing here is trusted: a halt may come from anybody, a resume and a command count by their
+    signature alone. Lanes and attesters judge a command again; here its sender learns at once what
+    is wrong with it.
     """
 
     async def halts(_: web.Request) -> web.Response:
@@ -32,7 +44,36 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper) -> Sequence[web.RouteDef]:
         await bus.publish([Out(topic=CONTROL, partition=0, key="", value=data)])
         return web.Response(status=202, text="published\n")
 
-    return [web.get("/halts", halts), web.post("/control", control)]
+    async def commands(request: web.Request) -> web.Response:
+        data = await request.read()
+        try:
+            signed = SIGNED.decode(data)
+            command = ordered(signed, gatekeeper.gate.policy.operators, time.time())
+            await bus.publish([_out(bus, command, data)])
+        except (RecordRefused, Undeclared) as error:
+            refused(_record(data), str(error))
+            return web.Response(status=403, text=f"{error}\n")
+        return web.Response(status=202, text="published\n")
+
+    return [
+        web.get("/halts", halts),
+        web.post("/control", control),
+        web.post("/commands", commands),
+    ]
+
+
+def _out(bus: Bus, command: Command, data: bytes) -> Out:
+    """The record for the lane that owns the Transfer; Undeclared for a chain without lanes."""
+    topic = inbox(command.chain)
+    partition = lane_of(command.transfer, bus.partitions(topic))
+    return Out(topic=topic, partition=partition, key=command.transfer.hex(), value=data)
+
+
+def _record(data: bytes) -> Record:
+    """What was refused, counted with what comes in by the control topic."""
+    return Record(
+        topic=CONTROL, partition=0, offset=_NOT_KEPT, key="", value=data, time=time.time()
+    )
 
 
 def _plain(halt: Halt) -> dict[str, object]:

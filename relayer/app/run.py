@@ -128,7 +128,7 @@ class Process:
             http.port,
             self._registry,
             gatekeeper.pending,
-            control_routes(bus, gatekeeper),
+            control_routes(bus, gatekeeper, self._observer.refused),
         )
         async with health as port, asyncio.TaskGroup() as group:
             _log.info("http.listening", host=http.host, port=port)
@@ -177,13 +177,12 @@ class Process:
 
     def _listen(self, bus: SqliteBus, chain: ChainSettings) -> Awaitable[None]:
         reader = self._reader(self._kits[chain.id])
-        lanes = {c.id: max(1, len(c.payers)) for c in self._settings.chains}
 
         async def body(partition: Partition) -> None:
             listener = Listener(
                 reader=reader,
                 keeper=self._keepers[LISTENER],
-                settings=ListenerSettings(lanes=lanes),
+                settings=ListenerSettings(lanes=lanes_of(self._settings)),
                 clock=self._clock,
                 observer=self._observer,
             )
@@ -239,7 +238,9 @@ class Process:
             settings=lane_settings,
             keeper=self._keepers[RELAYER],
             spread=Spread(
-                requests=bus.partitions(SIGNING_REQUESTS), transfers=bus.partitions(TRANSFERS_TOPIC)
+                requests=bus.partitions(SIGNING_REQUESTS),
+                transfers=bus.partitions(TRANSFERS_TOPIC),
+                lanes=lanes_of(self._settings),
             ),
             effects=effects,
             sweep=Sweep(readers, chain.id),
@@ -306,6 +307,11 @@ class Process:
 async def _with_journal(journal: Journal, attester: Attester) -> None:
     with closing(journal):
         await attester.run()
+
+
+def lanes_of(settings: Settings) -> dict[ChainId, int]:
+    """How many lanes each chain has: one per payer."""
+    return {chain.id: max(1, len(chain.payers)) for chain in settings.chains}
 
 
 def limits_of(settings: Settings) -> dict[Route, Limits]:

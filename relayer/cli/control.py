@@ -1,4 +1,4 @@
-"""Talking to a running relayer's HTTP server about halts."""
+"""Talking to a running relayer's HTTP server about halts and commands."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ async def halts_of(settings: Settings, url: str | None) -> list[dict[str, Any]]:
 async def publish(settings: Settings, url: str | None, record: bytes) -> None:
     """Hand a control record to the relayer; Unavailable if it does not take it."""
     await _ask("POST", _base(settings, url) + "/control", record)
+
+
+async def hand_over(settings: Settings, url: str | None, record: bytes) -> None:
+    """Hand a signed command to the relayer; Unavailable with its word if it does not take it."""
+    await _ask("POST", _base(settings, url) + "/commands", record)
 
 
 def _base(settings: Settings, url: str | None) -> str:

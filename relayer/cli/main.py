@@ -20,6 +20,9 @@ COMMANDS: Final = {
     "supply": ("relayer.cli.supply", "The supply equation per asset, with heights."),
     "halt": ("relayer.cli.halt", "Stop deliveries of a scope until an operator resumes them."),
     "resume": ("relayer.cli.resume", "Lift halts, signed with the operator's key."),
+    "retry": ("relayer.cli.retry", "Look at a parked or waiting transfer again, signed."),
+    "park": ("relayer.cli.park", "Set a transfer aside, signed with the operator's key."),
+    "refund": ("relayer.cli.refund", "Give the shares of a transfer back, signed."),
     "config": ("relayer.cli.config", "Show, check and explain settings."),
 }
 

@@ -43,6 +43,7 @@ def _tell(story: Story) -> None:
     from relayer.domain.amount import format_shares
     from relayer.domain.lifecycle import Stage
     from relayer.domain.reasons import EXPLANATIONS
+    from relayer.domain.transfer import ActKind
 
     told = story.track.told
     click.echo(f"transfer    {told.id.hex()}")
@@ -56,17 +57,30 @@ def _tell(story: Story) -> None:
     final = datetime.fromtimestamp(told.source_time, UTC)
     click.echo(f"deposit     {told.source_tx}")
     click.echo(f"            height {told.source_height}, {final:%Y-%m-%d %H:%M:%S} chain time")
-    if told.destination_tx:
-        click.echo(f"delivery    {told.destination_tx}")
-        if told.destination_height:
-            click.echo(f"            height {told.destination_height}")
+    act = "delivery" if told.act is ActKind.DELIVER else "void"
+    _place(act, told.destination_tx, told.destination_height)
+    _place("refund", told.refund_tx, told.refund_height)
     click.echo("")
     for fact in story.facts:
         at = datetime.fromtimestamp(fact.at, UTC)
         after = fact.at - story.track.seen_at
         reason = f"  {fact.reason}: {fact.detail}" if fact.reason else ""
-        click.echo(f"  {at:%H:%M:%S}.{at:%f}"[:16] + f"  +{after:8.3f} s  {fact.stage}{reason}")
+        under_way = fact.stage in (Stage.SIGNING, Stage.READY, Stage.SUBMITTED)
+        about = f" the {fact.act}" if under_way and fact.act is not ActKind.DELIVER else ""
+        click.echo(
+            f"  {at:%H:%M:%S}.{at:%f}"[:16] + f"  +{after:8.3f} s  {fact.stage}{about}{reason}"
+        )
     if told.reason and told.stage in (Stage.WAITING, Stage.PARKED):
         click.echo(f"\n{EXPLANATIONS[told.reason].user}")
         click.echo(f"Operators: {EXPLANATIONS[told.reason].operator}")
+    if told.stage is Stage.VOIDED:
+        click.echo("\nNothing will be delivered any more; the source gives the shares back next.")
     click.echo("")
+
+
+def _place(what: str, tx: str | None, height: int | None) -> None:
+    if tx is None:
+        return
+    click.echo(f"{what:<12}{tx}")
+    if height:
+        click.echo(f"            height {height}")

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import platform
 import shutil
-import signal
-import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
+from relayer.devnet.child import die_with_parent, free_port, watching
 from relayer.devnet.rpc import RpcClient, RpcFault
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_PR_SET_PDEATHSIG = 1
 _START_ATTEMPTS = 3
 _START_TIMEOUT = 20.0
 _STOP_TIMEOUT = 5.0
@@ -164,7 +161,7 @@ class Anvil:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=stderr,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
                     # Ctrl-C is for us: we stop Anvil after what still talks to it.
                     start_new_session=True,
                 )
@@ -217,19 +214,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel (in the child, before exec) to kill this process when its parent ends.
-
-    Strictly: when the thread ends that started it, so start Anvil in one that lasts.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 async def _watch(pid: int) -> asyncio.subprocess.Process:
-    """Start a shell that kills `pid` when our end of its pipe closes, which our death does too."""
-    return await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", f"cat >/dev/null; kill -9 {pid}"), stdin=asyncio.subprocess.PIPE
-    )
+    """Start what kills `pid` when we are gone."""
+    return await asyncio.create_subprocess_exec(*watching(pid), stdin=asyncio.subprocess.PIPE)
 
 
 def _free_port(wanted: int) -> int:
@@ -237,12 +224,8 @@ def _free_port(wanted: int) -> int:
 
     Anvil must not be started on a taken one: whoever has it might be another Anvil that answers.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            message = f"port {wanted} is taken: {error}"
-            raise AnvilError(message) from error
-        port: Any = probe.getsockname()[1]
-    return int(port)
+    try:
+        return free_port(wanted)
+    except OSError as error:
+        message = f"port {wanted} is taken: {error}"
+        raise AnvilError(message) from error

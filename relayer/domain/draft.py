@@ -10,6 +10,7 @@ from typing import Literal
 from eth_hash.auto import keccak
 
 from relayer.domain.address import ChainId
+from relayer.domain.authority import Signed
 from relayer.domain.transfer import ActKind, Deposit, IdWord, TransferId
 from relayer.domain.wire import HexBytes, Terms, Word
 
@@ -33,12 +34,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningRequest:
-    """A draft and its deposit, published for attesters."""
+    """A draft and its deposit, published for attesters.
+
+    ``order`` is the operator's signed command to refund, where the act needs one.
+    """
 
     type: Literal["signing_request"] = "signing_request"
     v: Literal[1] = 1
     deposit: Deposit
     draft: Draft
+    order: Signed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

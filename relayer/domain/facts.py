@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from relayer.domain.authority import Signed
 from relayer.domain.draft import Attestation, Draft
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import (
+    ActKind,
     Delivery,
     Deposit,
     IdWord,
@@ -30,11 +32,16 @@ class DepositSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositVerified:
-    """This process read the deposit, final, and the destination's receipt of its id."""
+    """This process read the deposit, final, and what became of its id.
+
+    ``receipt`` stands on the destination (None there: open); ``refunded`` says that the source
+    gave the shares back.
+    """
 
     deposit: Deposit
     receipt: Receipt | None
     at: float
+    refunded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +65,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """Set aside under a Reason until an operator acts."""
+    """Set aside under a Reason until an operator acts.
+
+    ``act`` is what was refused, where it was one act: the others are not parked for it.
+    """
 
     id: IdWord
     reason: Reason
     at: float
     detail: str = ""
+    act: ActKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +174,23 @@ class Retried:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrdered:
+    """An operator ordered a refund; ``order`` is the signed command that attesters want to see."""
+
+    id: IdWord
+    order: Signed
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """The destination's lane told the source's that a void is final; nothing is proven yet."""
+
+    deposit: Deposit
+    at: float
+
+
 Fact = (
     DepositSeen
     | DepositVerified
@@ -180,13 +208,15 @@ Fact = (
     | Refunded
     | Due
     | Retried
+    | RefundOrdered
+    | HandedOver
 )
 
 
 def id_of(fact: Fact) -> TransferId:
     """The id a fact is about."""
     match fact:
-        case DepositSeen() | DepositVerified():
+        case DepositSeen() | DepositVerified() | HandedOver():
             return fact.deposit.id
         case Attested():
             return fact.attestation.id

@@ -8,8 +8,13 @@ not trusted), so no fact is ever an error. Only facts read from a chain end a Tr
                          ▲ ▲ held: waits under a Reason               │ no quorum in time │ sealed
                          │ └──────────────────────────────────────────┘                   ▼
                          └──────────── failed, skipped or dead ─────────────────── SUBMITTED
-    any ──final delivery──► DELIVERED    any ──final void──► VOIDED ──final refund──► REFUNDED
-    any ──refused for good──► PARKED (an operator retries, or refunds)
+    any ──final delivery──► DELIVERED    any ──final void──► VOIDED    any ──refused──► PARKED
+
+The same way is gone for each of the three acts. The destination's lane delivers; when an operator
+orders a refund, the act becomes a VOID and begins anew. A final void ends the destination's part:
+the source's lane is told, and goes the way once more with the act REFUND, which ends in REFUNDED.
+A deposit without a destination has no delivery to void: its own lane refunds it at once. Once a
+refund is ordered there is no way back to a delivery, but the one already under way may still win.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
+from relayer.domain.authority import Signed
+from relayer.domain.backoff import wait_before
 from relayer.domain.draft import Attestation, Draft
 from relayer.domain.facts import (
     Accepted,
@@ -29,20 +36,26 @@ from relayer.domain.facts import (
     Drafted,
     Due,
     Fact,
+    HandedOver,
     Held,
     Landed,
     Parked,
     Refunded,
+    RefundOrdered,
     Retried,
     Sealed,
     Unlanded,
     Voided,
 )
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import Deposit, ReceiptKind
+from relayer.domain.transfer import ActKind, Deposit, ReceiptKind
 
 RECHECK_SECONDS: Final = 30.0
 """How long a landed delivery may stay unseen by the listener before its receipt is asked for."""
+
+
+GATE: Final = frozenset({Reason.NO_LEASE, Reason.HALTED})
+"""Holds that say nothing about how often an act was tried."""
 
 
 class Stage(StrEnum):
@@ -61,7 +74,10 @@ class Stage(StrEnum):
 
 
 CLOSED: Final = frozenset({Stage.DELIVERED, Stage.REFUNDED})
-"""Stages after which a lane forgets a Transfer; the chain remembers."""
+"""Stages in which a Transfer has ended; the chain remembers."""
+
+LEFT: Final = CLOSED | {Stage.VOIDED}
+"""Stages in which a lane forgets a Transfer: a voided one goes on in the lane of its source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +85,8 @@ class Transfer:
     """One user's movement of an asset, as its lane knows it.
 
     ``due_at`` (seconds since the epoch) is when it wants attention by itself; ``verified`` says
-    that this lane has read the deposit on the source chain.
+    that this lane has read the deposit on the source chain. ``act`` is what this lane wants done,
+    ``order`` the operator's signed command that makes it a void or a refund.
     """
 
     deposit: Deposit
@@ -84,6 +101,8 @@ class Transfer:
     draft: Draft | None = None
     attestations: tuple[Attestation, ...] = ()
     submission: str | None = None
+    act: ActKind = ActKind.DELIVER
+    order: Signed | None = None
 
 
 class Effect(StrEnum):
@@ -92,6 +111,7 @@ class Effect(StrEnum):
     VERIFY = "verify"
     DRAFT = "draft"
     REQUEST_SIGNATURES = "request_signatures"
+    HAND_OVER = "hand_over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +132,10 @@ def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes
     """What a fact makes of a Transfer; total over every stage and every fact."""
     if transfer is None:
         return _begin(fact)
-    if transfer.stage in CLOSED:
+    if transfer.stage in LEFT:
         return Transition(transfer=transfer)
     match fact:
-        case DepositSeen() | Accepted() | Drafted() | Sealed() | Landed():
+        case DepositSeen() | HandedOver() | Accepted() | Drafted() | Sealed() | Landed():
             return _advance(transfer, fact)
         case DepositVerified():
             return _verified(transfer, fact)
@@ -137,25 +157,33 @@ def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes
             return _due(transfer, fact)
         case Retried():
             return _retried(transfer, fact)
+        case RefundOrdered():
+            return _refund_ordered(transfer, fact)
         case _:
             assert_never(fact)
 
 
 def _begin(fact: Fact) -> Transition:
-    if not isinstance(fact, DepositSeen):
-        return Transition(transfer=None)
-    begun = Transfer(deposit=fact.deposit, stage=Stage.SEEN, since=fact.at, seen_at=fact.at)
-    return Transition(transfer=begun, told=Stage.SEEN, effects=(Effect.VERIFY,))
+    match fact:
+        case DepositSeen(deposit=deposit, at=at):
+            begun = Transfer(deposit=deposit, stage=Stage.SEEN, since=at, seen_at=at)
+            return Transition(transfer=begun, told=Stage.SEEN, effects=(Effect.VERIFY,))
+        case HandedOver(deposit=deposit, at=at):
+            begun = Transfer(deposit=deposit, stage=Stage.SEEN, since=at, seen_at=at)
+            begun = replace(begun, act=ActKind.REFUND)
+            return Transition(transfer=begun, effects=(Effect.VERIFY,))
+        case _:
+            return Transition(transfer=None)
 
 
 def _advance(
-    transfer: Transfer, fact: DepositSeen | Accepted | Drafted | Sealed | Landed
+    transfer: Transfer, fact: DepositSeen | HandedOver | Accepted | Drafted | Sealed | Landed
 ) -> Transition:
     match fact, transfer.stage:
         case Accepted(at=at), Stage.WAITING:
             drafting = _enter(transfer, Stage.DRAFTING, at)
             return Transition(transfer=drafting, effects=(Effect.DRAFT,))
-        case Drafted(draft=draft, until=until, at=at), Stage.DRAFTING:
+        case Drafted(draft=draft, until=until, at=at), Stage.DRAFTING if draft.kind is transfer.act:
             signing = _enter(transfer, Stage.SIGNING, at)
             signing = replace(signing, draft=draft, attestations=(), due_at=until)
             return Transition(
@@ -174,18 +202,56 @@ def _advance(
 
 def _verified(transfer: Transfer, fact: DepositVerified) -> Transition:
     known = replace(transfer, deposit=fact.deposit, verified=True)
-    if fact.receipt is not None and fact.receipt.kind is ReceiptKind.VOIDED:
+    receipt = fact.receipt.kind if fact.receipt is not None else None
+    if fact.refunded:
+        return Transition(transfer=_enter(known, Stage.REFUNDED, fact.at), told=Stage.REFUNDED)
+    if transfer.act is ActKind.REFUND and fact.deposit.destination is not None:
+        return _voided_elsewhere(known, receipt, fact.at)
+    if receipt is ReceiptKind.VOIDED:
         return _voided(known, fact.at)
-    if fact.receipt is not None:
+    if receipt is ReceiptKind.DELIVERED:
         done = _enter(known, Stage.DELIVERED, fact.at)
         return Transition(transfer=done, told=Stage.DELIVERED)
-    if transfer.stage is Stage.PARKED or transfer.stage is Stage.VOIDED:
+    if transfer.stage is Stage.PARKED:
         return Transition(transfer=known)
-    if fact.deposit.flaw is not None:
+    if transfer.order is None and fact.deposit.flaw is not None:
         return _park(known, fact.deposit.flaw, fact.at, "")
-    if transfer.stage in {Stage.SEEN, Stage.SUBMITTED}:
-        return Transition(transfer=replace(_enter(known, Stage.WAITING, fact.at), due_at=fact.at))
-    return Transition(transfer=known)
+    return _wait(known, fact.at)
+
+
+def _voided_elsewhere(known: Transfer, receipt: ReceiptKind | None, at: float) -> Transition:
+    """The source's lane believes a void only where it reads it; a delivery ends its part."""
+    if receipt is ReceiptKind.DELIVERED:
+        return Transition(transfer=None)
+    if receipt is ReceiptKind.VOIDED:
+        return _wait(known, at)
+    detail = "the destination shows no final void"
+    hold = Held(
+        id=known.deposit.id,
+        reason=Reason.VOID_PENDING,
+        until=at + wait_before(known.attempts),
+        at=at,
+        detail=detail,
+    )
+    held = _held(replace(known, verified=False), hold)
+    return Transition(
+        transfer=held.transfer and replace(held.transfer, attempts=known.attempts + 1)
+    )
+
+
+def _wait(known: Transfer, at: float) -> Transition:
+    """What was read anew is judged next; an order given in the meantime changes the act."""
+    if known.stage not in {Stage.SEEN, Stage.SUBMITTED}:
+        return Transition(transfer=known)
+    waiting = replace(_enter(known, Stage.WAITING, at), due_at=at, act=_act_of(known))
+    return Transition(transfer=waiting)
+
+
+def _act_of(transfer: Transfer) -> ActKind:
+    """What an order to refund makes of the act: a void first, where there is a delivery to void."""
+    if transfer.order is None or transfer.act is ActKind.REFUND:
+        return transfer.act
+    return ActKind.REFUND if transfer.deposit.destination is None else ActKind.VOID
 
 
 def _denied(transfer: Transfer) -> Transition:
@@ -194,10 +260,12 @@ def _denied(transfer: Transfer) -> Transition:
 
 
 def _held(transfer: Transfer, fact: Held) -> Transition:
-    if transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED} or transfer.stage in CLOSED:
+    if transfer.stage in {Stage.PARKED, Stage.SUBMITTED}:
         return Transition(transfer=transfer)
     stage = Stage.WAITING if transfer.verified else Stage.SEEN
     held = _enter(transfer, stage, fact.at)
+    if transfer.stage is Stage.READY and fact.reason not in GATE:
+        held = replace(held, attempts=transfer.attempts + 1)
     told = None if transfer.reason is fact.reason else Stage.WAITING
     if transfer.reason is fact.reason:
         held = replace(held, since=transfer.since)
@@ -208,7 +276,8 @@ def _held(transfer: Transfer, fact: Held) -> Transition:
 
 
 def _parked(transfer: Transfer, fact: Parked) -> Transition:
-    if transfer.stage in {Stage.PARKED, Stage.VOIDED, Stage.SUBMITTED} or transfer.stage in CLOSED:
+    stale = fact.act is not None and fact.act is not transfer.act
+    if stale or transfer.stage in {Stage.PARKED, Stage.SUBMITTED}:
         return Transition(transfer=transfer)
     return _park(transfer, fact.reason, fact.at, fact.detail)
 
@@ -229,7 +298,10 @@ def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
     if transfer.stage is not Stage.SUBMITTED or transfer.submission != fact.tx:
         return Transition(transfer=transfer)
     again = _enter(transfer, Stage.SEEN, fact.at)
-    again = replace(again, reason=fact.reason, detail=fact.detail, due_at=fact.until)
+    until = fact.until
+    if fact.reason is not Reason.SUBMISSION_EXPIRED:
+        until = max(until, fact.at + wait_before(transfer.attempts))
+    again = replace(again, reason=fact.reason, detail=fact.detail, due_at=until)
     return Transition(
         transfer=replace(again, attempts=transfer.attempts + 1, submission=None),
         told=Stage.WAITING,
@@ -237,14 +309,22 @@ def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
 
 
 def _closed(transfer: Transfer, fact: Delivered | Refunded) -> Transition:
+    """A delivery ends what the destination's lane wants, a refund what the source's lane wants."""
+    if isinstance(fact, Refunded) is not (transfer.act is ActKind.REFUND):
+        return Transition(transfer=transfer)
     stage = Stage.DELIVERED if isinstance(fact, Delivered) else Stage.REFUNDED
     return Transition(transfer=_enter(transfer, stage, fact.at), told=stage)
 
 
 def _voided(transfer: Transfer, at: float) -> Transition:
-    if transfer.stage is Stage.VOIDED:
+    """The destination's part is over; the source's lane is told in the same commit."""
+    if transfer.act is ActKind.REFUND:
         return Transition(transfer=transfer)
-    return Transition(transfer=_enter(transfer, Stage.VOIDED, at), told=Stage.VOIDED)
+    return Transition(
+        transfer=_enter(transfer, Stage.VOIDED, at),
+        told=Stage.VOIDED,
+        effects=(Effect.HAND_OVER,),
+    )
 
 
 def _due(transfer: Transfer, fact: Due) -> Transition:
@@ -259,19 +339,32 @@ def _due(transfer: Transfer, fact: Due) -> Transition:
             return Transition(transfer=replace(again, attempts=transfer.attempts + 1), told=told)
         case Stage.DRAFTING:
             return Transition(transfer=replace(transfer, due_at=None), effects=(Effect.DRAFT,))
-        case Stage.WAITING | Stage.READY | Stage.PARKED | Stage.VOIDED:
+        case Stage.WAITING | Stage.READY | Stage.PARKED:
             return Transition(transfer=transfer)
-        case Stage.DELIVERED | Stage.REFUNDED:
+        case Stage.DELIVERED | Stage.REFUNDED | Stage.VOIDED:
             return Transition(transfer=transfer)
         case _:
             assert_never(transfer.stage)
 
 
 def _retried(transfer: Transfer, fact: Retried) -> Transition:
-    if transfer.stage is not Stage.PARKED:
+    if transfer.stage not in {Stage.PARKED, Stage.WAITING, Stage.SEEN}:
         return Transition(transfer=transfer)
-    again = _enter(transfer, Stage.SEEN, fact.at)
+    again = replace(_enter(transfer, Stage.SEEN, fact.at), attempts=0)
     return Transition(transfer=again, told=Stage.SEEN, effects=(Effect.VERIFY,))
+
+
+def _refund_ordered(transfer: Transfer, fact: RefundOrdered) -> Transition:
+    """The act becomes a void or a refund, and all begins anew with a look at the chains.
+
+    A submission under way is waited for first: should it deliver, the order has come too late.
+    """
+    given = replace(transfer, order=fact.order)
+    if transfer.stage is Stage.SUBMITTED:
+        return Transition(transfer=given)
+    again = replace(_enter(given, Stage.SEEN, fact.at), act=_act_of(given))
+    again = replace(again, reason=Reason.REFUND_ORDERED, attempts=0)
+    return Transition(transfer=again, told=Stage.WAITING, effects=(Effect.VERIFY,))
 
 
 def _park(transfer: Transfer, reason: Reason, at: float, detail: str) -> Transition:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from relayer.domain.amount import MAX_SHARES, RAW_UNIT, Shares
+from relayer.domain.command import COMMAND
 from relayer.domain.facts import (
     Accepted,
     Held,
     Parked,
 )
 from relayer.domain.gate import Gate
+from relayer.domain.lifecycle import Transfer
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import Deposit, Route
+from relayer.domain.transfer import ActKind, Deposit, Route
 
 RETRY_SECONDS: Final = 1.0
 """How soon a hold that another record ends (a lease, a resume) is looked at again."""
@@ -94,3 +96,19 @@ def _hold(deposit: Deposit, reason: Reason, until: float, now: float, detail: st
 
 def _park(deposit: Deposit, reason: Reason, now: float) -> Parked:
     return Parked(id=deposit.id, reason=reason, at=now)
+
+
+def judge_return(transfer: Transfer, now: float) -> Accepted | Parked:
+    """Whether a void or a refund may be drafted at ``now`` (seconds since the epoch).
+
+    No lease, limit or halt stands in the way: both stop deliveries. What the shares were given
+    back for must be read on chain, or ordered by an operator, and attesters check it themselves.
+    """
+    deposit, order = transfer.deposit, transfer.order
+    if transfer.act is ActKind.REFUND and deposit.destination is not None:
+        return Accepted(id=deposit.id, at=now)
+    if order is None:
+        return _park(deposit, deposit.flaw or Reason.BY_OPERATOR, now)
+    if now >= COMMAND.decode(order.body.encode()).expires_at:
+        return _park(deposit, Reason.ORDER_EXPIRED, now)
+    return Accepted(id=deposit.id, at=now)

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     SUBMISSION_EXPIRED = "submission_expired"
     BROADCAST_REFUSED = "broadcast_refused"
     RECIPIENT_FROZEN = "recipient_frozen"
+    REFUND_ORDERED = "refund_ordered"
+    VOID_PENDING = "void_pending"
     # Parked: waits for an operator.
     MEMO_MALFORMED = "memo_malformed"
     MEMO_AMBIGUOUS = "memo_ambiguous"
@@ -43,6 +45,7 @@ class Reason(StrEnum):
     OVER_CAP = "over_cap"
     DELIVERY_REFUSED = "delivery_refused"
     BY_OPERATOR = "by_operator"
+    ORDER_EXPIRED = "order_expired"
     # Refused: not a Transfer at all.
     NOT_A_DEPOSIT = "not_a_deposit"
 
@@ -124,6 +127,14 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The recipient's account is frozen; your transfer goes on when it is thawed.",
         "The token account is frozen by its issuer. Resumes by itself; or refund.",
     ),
+    Reason.REFUND_ORDERED: _say(
+        "Your shares are being given back on the chain they came from.",
+        "A refund was ordered: first the delivery is voided, then the source refunds.",
+    ),
+    Reason.VOID_PENDING: _say(
+        "Your refund waits until it is final that nothing will be delivered.",
+        "The void cannot be read as final on the destination yet. Goes on by itself.",
+    ),
     Reason.MEMO_MALFORMED: _say(
         "The memo of your deposit names no valid destination; it can be refunded.",
         "The deposit's memo is outside the grammar. Refund it.",
@@ -171,6 +182,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.BY_OPERATOR: _say(
         "A person is looking at your transfer.",
         "Parked by an operator's command.",
+    ),
+    Reason.ORDER_EXPIRED: _say(
+        "Your refund was not finished in time; a person orders it again.",
+        "The refund command expired before its void was made. Order it again: `relayer refund`.",
     ),
     Reason.NOT_A_DEPOSIT: _say(
         "No deposit was found at this place.",

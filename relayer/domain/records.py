@@ -18,7 +18,7 @@ from relayer.domain.lifecycle import (
     Transfer,
 )
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import Delivery, Deposit, IdWord, Refund, Void
+from relayer.domain.transfer import ActKind, Delivery, Deposit, IdWord, Refund, Void
 from relayer.domain.wire import AccountWord, Codec, SharesText
 
 
@@ -27,7 +27,8 @@ class TransferTold:
     """One lifecycle fact of the public stream ``transfers``; complete by itself.
 
     ``at`` is when the relayer knew it, seconds since the epoch; heights and times with a prefix
-    are the chain's own.
+    are the chain's own. ``act`` is what is being done: stages of a void and of a refund look like
+    those of a delivery. The refund's transaction stands on the source, as far as it is known.
     """
 
     type: Literal["transfer"] = "transfer"
@@ -50,9 +51,25 @@ class TransferTold:
     reason: Reason | None = None
     detail: str = ""
     attempts: int = 0
+    act: ActKind = ActKind.DELIVER
+    refund_tx: str | None = None
+    refund_height: int | None = None
+    refund_time: int | None = None
 
 
-InboxRecord = Deposit | Delivery | Void | Refund | Attestation | Signed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundDue:
+    """The destination's lane hands a voided Transfer over to the lane of its source.
+
+    Only a hint: the source's lane and every attester read the final void themselves.
+    """
+
+    type: Literal["refund_due"] = "refund_due"
+    v: Literal[1] = 1
+    deposit: Deposit
+
+
+InboxRecord = Deposit | Delivery | Void | Refund | Attestation | Signed | RefundDue
 
 INBOX: Final[Codec[InboxRecord]] = Codec(Annotated[InboxRecord, Field(discriminator="type")])
 REQUESTS: Final[Codec[SigningRequest]] = Codec(SigningRequest)

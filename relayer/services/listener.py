@@ -144,7 +144,5 @@ def _owner(fact: ChainFact) -> ChainId | None:
     match fact:
         case Deposit():
             return owner_of(fact)
-        case Refund():
-            return fact.destination or fact.chain
-        case Delivery() | Void():
+        case Delivery() | Void() | Refund():
             return fact.chain

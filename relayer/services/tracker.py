@@ -23,6 +23,7 @@ from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import SUPPLY_RECORDS, Verdict
 from relayer.domain.lifecycle import CLOSED, Stage
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
+from relayer.domain.transfer import ActKind
 from relayer.ports.bus import Bus, Follower, Record
 from relayer.services.tracks import create, names, troubled
 
@@ -221,12 +222,13 @@ class Fold:
 def merged(known: TransferTold, new: TransferTold) -> TransferTold:
     """Where a transfer stands after one more fact.
 
-    What the chain has closed stays closed, whatever an owner that began anew tells later; and a
-    delivery that was told with its place on the chain keeps it.
+    What the chain has closed stays closed, whatever an owner that began anew tells later; and what
+    was told with its place on the destination keeps it: a delivery, and the void before a refund.
     """
     if known.stage in CLOSED and new.stage not in CLOSED:
         return known
-    if new.stage is Stage.DELIVERED and new.destination_height is None:
+    returning = new.act is ActKind.REFUND and new.destination_tx is None
+    if returning or (new.stage is Stage.DELIVERED and new.destination_height is None):
         return replace(
             new,
             destination_tx=new.destination_tx or known.destination_tx,

@@ -125,7 +125,7 @@ class Tracks:
         return {(Stage(s), Reason(r) if r else None): count for s, r, count in rows}
 
     def find(self, text: str) -> list[TransferId]:
-        """The ids that a text names: a transfer id, or a transaction of source or destination.
+        """The ids that a text names: a transfer id, or a transaction of deposit, act or refund.
 
         The beginning of an id (8 hex digits or more) names it too. One transaction may carry
         several transfers.
@@ -174,7 +174,7 @@ def _plain(text: str) -> str:
 
 def names(told: TransferTold) -> set[str]:
     """Every text by which a transaction of this fact may be asked for."""
-    given = {told.source_tx, told.destination_tx or ""} - {""}
+    given = {told.source_tx, told.destination_tx or "", told.refund_tx or ""} - {""}
     hexes = {_plain(name) for name in given if not set(_plain(name)) - set("0123456789abcdef")}
     return given | hexes
 

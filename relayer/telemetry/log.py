@@ -17,8 +17,12 @@ from structlog.typing import Processor
 
 from relayer.telemetry.redact import redact
 
-CHATTY: Final = ("aiohttp.access", "aiokafka", "asyncio", "urllib3", "web3", "websockets")
+CHATTY: Final = ("aiohttp.access", "asyncio", "urllib3", "web3", "websockets")
 """Libraries that say more than an operator wants below a warning."""
+
+LOUD: Final = ("aiokafka",)
+"""Libraries that warn of each of their retries, hundreds a second; what follows from them the bus
+says in its own events."""
 
 
 class LogFormat(StrEnum):
@@ -51,6 +55,8 @@ def configure_logs(
     root.setLevel(number)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class Lines:

@@ -15,13 +15,14 @@ import structlog
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
+from relayer.domain.command import Command
 from relayer.domain.draft import Attestation, LandingKind, SigningRequest, Submission
 from relayer.domain.errors import RelayerError, Transient
 from relayer.domain.facts import Fact, Held, Parked, Unlanded
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
-from relayer.domain.lifecycle import CLOSED, Stage, Transfer
+from relayer.domain.lifecycle import LEFT, Stage, Transfer
 from relayer.domain.reasons import Reason
-from relayer.domain.transfer import ChainFact, Deposit, TransferId, owner_of
+from relayer.domain.transfer import ActKind, ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
 from relayer.ports.health import Fault
@@ -108,6 +109,16 @@ class Observer:
         chain = submission.chain
         write("submission.final", chain=chain, tx=submission.tx, outcome=outcome, why=why)
         self._metrics.transfers.submissions.labels(chain, outcome).inc()
+
+    def commanded(self, command: Command) -> None:
+        """An operator's command was taken."""
+        _log.warning(
+            "command.taken",
+            transfer_id=command.transfer.hex(),
+            verb=command.verb,
+            command=command.command.hex(),
+            reason=command.reason,
+        )
 
     def forged_attestation(self, attestation: Attestation) -> None:
         """A signature did not verify: somebody else writes to the bus."""
@@ -246,7 +257,7 @@ class Observer:
 
     def _remember(self, transfer: Transfer, stage: Stage) -> None:
         deposit = transfer.deposit
-        owner = owner_of(deposit)
+        owner = deposit.source if transfer.act is ActKind.REFUND else owner_of(deposit)
         known = self._open.pop(deposit.id, None)
         if known is not None:
             self._wait(known.reason, -1)
@@ -257,7 +268,7 @@ class Observer:
             where = (deposit.source, deposit.destination or NOWHERE, deposit.asset)
             self._metrics.transfers.transfers.labels(*where, outcome).inc()
         self._time(known, transfer, stage)
-        if stage in CLOSED:
+        if stage in LEFT:
             self._metrics.transfers.open.labels(owner).dec()
             return
         known.reason = transfer.reason if stage in (Stage.WAITING, Stage.PARKED) else None
@@ -272,7 +283,7 @@ class Observer:
     def _time(self, known: _Open, transfer: Transfer, stage: Stage) -> None:
         """Measure from the deposit to its first broadcast, and to its delivery."""
         match stage:
-            case Stage.SUBMITTED if not known.broadcast:
+            case Stage.SUBMITTED if not known.broadcast and transfer.act is ActKind.DELIVER:
                 known.broadcast = True
                 milestone = Milestone.BROADCAST
             case Stage.DELIVERED:

@@ -10,10 +10,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from relayer.bus.sqlite import SqliteBus
 from relayer.ports.bus import Bus, Out, Partition
-from tests.bus.harness import out, topics
-from tests.bus.worlds import SqliteWorld
+from tests.bus.harness import out
+from tests.bus.worlds import KafkaWorld, SqliteWorld
 
 
 async def crash(bus: Bus, partition: Partition, inbox: str, stream: str) -> None:
@@ -38,15 +37,13 @@ async def crash(bus: Bus, partition: Partition, inbox: str, stream: str) -> None
         pending = await partition.take(1, 5, asyncio.Event())
 
 
-async def main(path: Path) -> None:
-    """Run on the embedded bus."""
-    world = SqliteWorld(path)
-    async with (
-        SqliteBus(path, topics(world)) as bus,
-        bus.own(world.inbox, world.state, 0) as partition,
-    ):
+async def main(kind: str, *where: str) -> None:
+    """Run on the bus of this kind."""
+    world = SqliteWorld(Path(where[0])) if kind == "sqlite" else KafkaWorld(*where)
+    bus = await world.open()
+    async with world.own(world.inbox, world.state, 0) as partition:
         await crash(bus, partition, world.inbox, world.stream)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(*sys.argv[1:]))

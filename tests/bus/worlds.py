@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from relayer.bus.catalog import Catalog
+from relayer.bus.kafka import KafkaBus
+from relayer.bus.kafka_topics import create
 from relayer.bus.sqlite import SqliteBus, SqlitePartition
 from relayer.ports.bus import Bus, Partition
 from tests.bus.harness import topics
+from tests.real_kafka import cluster
 
 
 class SqliteWorld:
@@ -53,4 +58,51 @@ class SqliteWorld:
         yield SqlitePartition(self._bus, inbox, state, number)
 
     def child(self) -> Sequence[str]:
-        return [sys.executable, "-m", "tests.bus.crasher", str(self.path)]
+        return [sys.executable, "-m", "tests.bus.crasher", "sqlite", str(self.path)]
+
+
+class KafkaWorld:
+    """Kafka, with topics of its own."""
+
+    def __init__(self, servers: str, name: str | None = None) -> None:
+        self.servers, self.name = servers, name or f"t{secrets.token_hex(6)}"
+        self.inbox, self.state = f"{self.name}.in", f"{self.name}.state"
+        self.stream, self.cursors = f"{self.name}.stream", f"{self.name}.cursors"
+        self.cluster = cluster(servers)
+        self._bus: KafkaBus | None = None
+        self._left = contextlib.AsyncExitStack()
+
+    async def open(self) -> Bus:
+        await create(self.cluster, Catalog(topics(self)))
+        self._bus = KafkaBus(self.cluster, topics(self))
+        await self._bus.__aenter__()
+        return self._bus
+
+    async def close(self) -> None:
+        if self._bus is not None:
+            await self._bus.__aexit__()
+        self._bus = None
+
+    async def kill(self) -> None:
+        """Let the old one hang where it is, connected and silent, as a stopped process would."""
+        assert self._bus is not None
+        self._left.push_async_exit(self._bus)
+        self._bus = None
+
+    async def clear(self) -> None:
+        """Close what is open, the killed ones too, and delete the topics."""
+        await self.close()
+        await self._left.aclose()
+        admin = self.cluster.admin()
+        await admin.start()
+        await admin.delete_topics([topic.name for topic in topics(self)])
+        await admin.close()
+
+    @contextlib.asynccontextmanager
+    async def own(self, inbox: str | None, state: str, number: int) -> AsyncIterator[Partition]:
+        assert self._bus is not None
+        async with self._bus.own(inbox, state, number) as partition:
+            yield partition
+
+    def child(self) -> Sequence[str]:
+        return [sys.executable, "-m", "tests.bus.crasher", "kafka", self.servers, self.name]

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayer.domain.authority import Role, Signed
 from relayer.domain.draft import Landing, LandingKind
 from relayer.domain.facts import (
     Accepted,
@@ -15,20 +18,22 @@ from relayer.domain.facts import (
     Drafted,
     Due,
     Fact,
+    HandedOver,
     Held,
     Landed,
     Parked,
     Refunded,
+    RefundOrdered,
     Retried,
     Sealed,
     Unlanded,
     Voided,
     id_of,
 )
-from relayer.domain.lifecycle import CLOSED, Effect, Stage, Transfer, Transition, transition
+from relayer.domain.lifecycle import CLOSED, LEFT, Effect, Stage, Transfer, Transition, transition
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TRANSFER_STATE
-from relayer.domain.transfer import Receipt, ReceiptKind
+from relayer.domain.transfer import ActKind, Receipt, ReceiptKind
 from tests.domain.samples import ID, attestation, delivery, deposit, draft, refund, void
 
 TIMES = st.floats(min_value=1_000, max_value=2_000)
@@ -36,17 +41,22 @@ REASONS = st.sampled_from(Reason)
 RECEIPTS = st.sampled_from([None, *(Receipt(kind=kind) for kind in ReceiptKind)])
 DEPOSITS = st.sampled_from([deposit(), deposit(flaw=Reason.MEMO_MALFORMED, destination=None)])
 
+DRAFTS = st.builds(draft, st.integers(1, 2), kind=st.sampled_from(ActKind))
+ORDER = Signed(role=Role.OPERATOR, key=bytes(32), body="{}", signature=b"")
+
 
 def _facts() -> st.SearchStrategy[Fact]:
     number, tx = st.integers(1, 2), st.sampled_from(["tx1", "tx2"])
     return st.one_of(
         st.builds(DepositSeen, deposit=DEPOSITS, at=TIMES),
-        st.builds(DepositVerified, deposit=DEPOSITS, receipt=RECEIPTS, at=TIMES),
+        st.builds(
+            DepositVerified, deposit=DEPOSITS, receipt=RECEIPTS, at=TIMES, refunded=st.booleans()
+        ),
         st.builds(DepositDenied, id=st.just(ID), at=TIMES),
         st.builds(Held, id=st.just(ID), reason=REASONS, until=TIMES, at=TIMES),
         st.builds(Parked, id=st.just(ID), reason=REASONS, at=TIMES),
         st.builds(Accepted, id=st.just(ID), at=TIMES),
-        st.builds(Drafted, id=st.just(ID), draft=number.map(draft), until=TIMES, at=TIMES),
+        st.builds(Drafted, id=st.just(ID), draft=DRAFTS, until=TIMES, at=TIMES),
         st.builds(
             Attested,
             attestation=st.builds(attestation, st.integers(1, 3), number),
@@ -61,6 +71,8 @@ def _facts() -> st.SearchStrategy[Fact]:
         st.builds(Refunded, refund=st.just(refund(deposit())), at=TIMES),
         st.builds(Due, id=st.just(ID), at=TIMES),
         st.builds(Retried, id=st.just(ID), at=TIMES),
+        st.builds(RefundOrdered, id=st.just(ID), order=st.just(ORDER), at=TIMES),
+        st.builds(HandedOver, deposit=DEPOSITS, at=TIMES),
     )
 
 
@@ -114,7 +126,7 @@ def test_only_a_fact_of_a_chain_closes_a_transfer(history: list[Fact]) -> None:
 def test_a_closed_transfer_never_comes_back(history: list[Fact]) -> None:
     """What a chain has ended, nothing moves and nothing tells again."""
     for before, _, step in _steps(history):
-        if before is not None and before.stage in CLOSED:
+        if before is not None and before.stage in LEFT:
             assert step == Transition(transfer=before)
 
 
@@ -144,8 +156,10 @@ def test_a_flawed_deposit_is_never_drafted(history: list[Fact]) -> None:
     """A deposit that can never be delivered is parked, whatever the bus says."""
     for _, fact, step in _steps(history):
         state = step.transfer
+        if state is None or state.act is not ActKind.DELIVER:
+            continue
         if isinstance(fact, DepositVerified) and fact.deposit.flaw and fact.receipt is None:
-            assert state is None or state.stage not in {Stage.WAITING, Stage.SEEN}
+            assert state.stage not in {Stage.WAITING, Stage.SEEN}
 
 
 @given(HISTORIES)
@@ -154,7 +168,8 @@ def test_a_parked_transfer_moves_by_an_operator_or_a_chain(history: list[Fact]) 
     for before, fact, step in _steps(history):
         if before is not None and before.stage is Stage.PARKED:
             moved = step.transfer is None or step.transfer.stage is not Stage.PARKED
-            assert not moved or isinstance(fact, (*CHAIN_FACTS, Retried, DepositDenied))
+            by_operator = (Retried, RefundOrdered)
+            assert not moved or isinstance(fact, (*CHAIN_FACTS, *by_operator, DepositDenied))
 
 
 @given(HISTORIES)
@@ -163,6 +178,89 @@ def test_what_was_read_is_never_forgotten_on_the_word_of_an_endpoint(history: li
     for before, fact, step in _steps(history):
         if isinstance(fact, DepositDenied) and before is not None and before.verified:
             assert step.transfer == before
+
+
+@given(HISTORIES)
+def test_what_is_signed_is_what_is_wanted(history: list[Fact]) -> None:
+    """A draft is asked for and carried only for the act that the transfer stands for."""
+    for _, _, step in _steps(history):
+        state = step.transfer
+        if state is not None and state.stage in {Stage.SIGNING, Stage.READY}:
+            assert state.draft is not None
+            assert state.draft.kind is state.act
+
+
+@given(HISTORIES)
+def test_there_is_no_way_back_from_a_refund_to_a_delivery(history: list[Fact]) -> None:
+    """Ordered, a transfer is never drafted for delivery again; a refund is never told delivered."""
+    for before, _, step in _steps(history):
+        after = step.transfer
+        if before is None or after is None:
+            continue
+        if before.order is not None and Effect.DRAFT in step.effects:
+            assert after.act is not ActKind.DELIVER
+        if before.act is ActKind.REFUND:
+            assert after.act is ActKind.REFUND
+            assert after.stage not in {Stage.DELIVERED, Stage.VOIDED}
+        if after.stage is Stage.REFUNDED and before.stage is not Stage.REFUNDED:
+            assert after.act is ActKind.REFUND or step.told is Stage.REFUNDED
+
+
+@given(HISTORIES)
+def test_a_source_refunds_only_what_it_read_as_voided(history: list[Fact]) -> None:
+    """Where there is a destination, a refund is drafted after its final void was read, never before."""
+    voided = False
+    for before, fact, step in _steps(history):
+        if before is None:
+            voided = False
+        if isinstance(fact, DepositVerified) and fact.receipt is not None:
+            voided = voided or fact.receipt.kind is ReceiptKind.VOIDED
+        after = step.transfer
+        if after is not None and Effect.DRAFT in step.effects and after.act is ActKind.REFUND:
+            assert voided or after.order is not None
+
+
+def test_an_order_turns_a_delivery_into_a_void_and_hands_it_over() -> None:
+    """Ordered while it waits for signatures: read again, voided, and the source's lane is told."""
+    ordered = RefundOrdered(id=ID, order=ORDER, at=1_004)
+    state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, ordered)
+    assert (state.stage, state.act, state.reason) == (
+        Stage.SEEN,
+        ActKind.VOID,
+        Reason.REFUND_ORDERED,
+    )
+
+    step = transition(state, Voided(void=void(deposit()), at=1_006))
+
+    assert (step.told, step.effects) == (Stage.VOIDED, (Effect.HAND_OVER,))
+
+
+def test_an_order_waits_for_the_submission_under_way() -> None:
+    """Submitted already: if it fails the void begins, if it lands the transfer is delivered."""
+    ordered = RefundOrdered(id=ID, order=ORDER, at=1_006)
+    failed = Unlanded(id=ID, tx="tx1", reason=Reason.SUBMISSION_FAILED, until=1_007, at=1_007)
+
+    state = _after(*TO_READY, SEALED, ordered)
+    after = _after(*TO_READY, SEALED, ordered, failed, VERIFIED)
+    landed = transition(state, Delivered(delivery=delivery(deposit()), at=1_008))
+
+    assert (state.stage, state.act) == (Stage.SUBMITTED, ActKind.DELIVER)
+    assert (after.stage, after.act) == (Stage.WAITING, ActKind.VOID)
+    assert landed.told is Stage.DELIVERED
+
+
+def test_repeated_failures_wait_longer_and_longer() -> None:
+    """A destination that refuses again and again is not met with a hot loop of transactions."""
+    waits = []
+    state = _after(*TO_READY)
+    for n in range(6):
+        failed = Unlanded(id=ID, tx="tx1", reason=Reason.SUBMISSION_FAILED, until=2_000, at=2_000)
+        state = replace(state, stage=Stage.SUBMITTED, submission="tx1", attempts=n)
+        after = transition(state, failed).transfer
+        assert after is not None
+        waits.append((after.due_at or 0) - 2_000)
+
+    assert waits == [0.5, 1, 2, 4, 8, 16]
 
 
 def test_the_happy_path_passes_every_stage() -> None:

@@ -39,14 +39,9 @@ from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
-from tests.services.fakes import (
-    FakeChain,
-    FakeDrafter,
-    FakeReader,
-    FakeWriter,
-    RealClock,
-    Silence,
-)
+from tests.services.fake_chain import FakeChain
+from tests.services.fakes import FakeDrafter, FakeReader, FakeWriter, RealClock
+from tests.services.silence import Silence
 
 ATTESTERS = tuple(Ed25519Signer(bytes([n]) * 32) for n in (11, 12, 13))
 MONITOR = Ed25519Signer(b"\x21" * 32)
@@ -173,6 +168,7 @@ class Bridge:
                 spread=Spread(
                     requests=bus.partitions(SIGNING_REQUESTS),
                     transfers=bus.partitions(TRANSFERS_TOPIC),
+                    lanes=dict.fromkeys(PAIR, 1),
                 ),
                 effects=Effects(
                     readers=readers,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.draft import (
@@ -22,19 +21,16 @@ from relayer.domain.supply import Counters, Interval, SupplySnapshot
 from relayer.domain.transfer import (
     ActKind,
     ChainFact,
-    Delivery,
     Deposit,
     Location,
     Mode,
     Receipt,
-    ReceiptKind,
     TransferId,
 )
 from relayer.domain.wire import Terms
 from relayer.ports.chain import Head
 from relayer.signing.local import Ed25519Signer
-
-Fault = Callable[[str], None]
+from tests.services.fake_chain import FakeChain, content
 
 
 class RealClock:
@@ -47,65 +43,6 @@ class RealClock:
     async def sleep(self, seconds: float) -> None:
         """Wait, but never long: the chain in memory is quick."""
         await asyncio.sleep(min(seconds, 0.05))
-
-
-@dataclass(slots=True)
-class FakeChain:
-    """One chain's truth, shared by all who read and write it; every block is final at once."""
-
-    chain: ChainId
-    supply: int = 0
-    facts: list[ChainFact] = field(default_factory=list)
-    done: dict[TransferId, Receipt] = field(default_factory=dict)
-    landed: dict[str, Landing] = field(default_factory=dict)
-    executed: list[TransferId] = field(default_factory=list)
-    refunded: set[TransferId] = field(default_factory=set)
-    fault: Fault = lambda _: None
-    refuse_next: int = 0
-    drop_next: int = 0
-    multiplier: int = 10**18
-    paused: bool = False
-    started: float = field(default_factory=time.time)
-
-    @property
-    def height(self) -> int:
-        """One block per fact."""
-        return len(self.facts)
-
-    def deposit(self, made: Deposit) -> Deposit:
-        """Put a deposit into the next block; the supply shrinks."""
-        final = replace(made, height=self.height + 1, time=int(self.started))
-        self.facts.append(final)
-        self.supply -= made.shares
-        return final
-
-    def deliver(self, made: Deposit, tx: str) -> bool:
-        """Execute a delivery once; False for one that was done before."""
-        if made.id in self.done:
-            return False
-        self.done[made.id] = Receipt(kind=ReceiptKind.DELIVERED, digest=content(made))
-        self.executed.append(made.id)
-        self.supply += made.shares
-        self.facts.append(
-            Delivery(
-                id=made.id,
-                chain=self.chain,
-                source=made.source,
-                asset=made.asset,
-                recipient=made.recipient,
-                shares=made.shares,
-                digest=content(made),
-                tx=tx,
-                height=self.height + 1,
-                time=int(self.started),
-            )
-        )
-        return True
-
-
-def content(made: Deposit) -> bytes:
-    """What a receipt of the chain in memory holds."""
-    return payload_digest(made.id + made.recipient + made.shares.to_bytes(32, "big"))
 
 
 class FakeReader:
@@ -224,7 +161,10 @@ class FakeDrafter:
         )
 
     def payload(self, kind: ActKind, deposit: Deposit, terms: Terms) -> bytes:
-        """Everything that is bound."""
+        """Everything that is bound; DraftRefused for a deposit the act has no place for here."""
+        place = deposit.source if kind is ActKind.REFUND else deposit.destination
+        if place != self.chain:
+            raise DraftRefused(f"no {kind} on {self.chain}")
         return f"{kind} {terms['deadline']} ".encode() + content(deposit)
 
     async def check_terms(
@@ -285,8 +225,10 @@ class FakeWriter:
         for act in acts:
             self._check(act)
         body = b"".join(act.draft.digest for act in acts)
-        tx = payload_digest(body + str(nonce).encode()).hex()
-        raw = b"|".join(_pack(act) for act in acts)
+        self._world.sealed += 1  # two transactions never have one name
+        tx = payload_digest(body + f"{nonce} {self._world.sealed}".encode()).hex()
+        assert len({act.draft.kind for act in acts}) == 1, "a batch carries acts of one kind"
+        raw = b"|".join([acts[0].draft.kind.encode(), *(_pack(act) for act in acts)])
         return Submission(
             tx=tx,
             chain=self.chain,
@@ -310,9 +252,14 @@ class FakeWriter:
             self._world.refuse_next -= 1
             self._world.landed[submission.tx] = Landing(kind=LandingKind.FAILED, skipped={})
             return
-        for made in (_unpack(part) for part in submission.raw.split(b"|")):
-            self._world.deliver(made, submission.tx)
-        self._world.landed[submission.tx] = Landing(kind=LandingKind.LANDED, skipped={}, height=1)
+        kind, *parts = submission.raw.split(b"|")
+        skipped = {
+            made.id: "refused"
+            for made in map(_unpack, parts)
+            if not self._world.act(ActKind(kind.decode()), made, submission.tx)
+        }
+        landed = Landing(kind=LandingKind.LANDED, skipped=skipped, height=1)
+        self._world.landed[submission.tx] = landed
         self._world.fault("broadcast.after")
 
     async def landing(self, submission: Submission) -> Landing:
@@ -344,38 +291,3 @@ def _unpack(part: bytes) -> Deposit:
     found = INBOX.decode(part)
     assert isinstance(found, Deposit)
     return found
-
-
-class Silence:
-    """Every observer port, listening to nothing but what tests count."""
-
-    def __init__(self) -> None:
-        """Nothing counted yet."""
-        self.refusals: list[str] = []
-        self.declines: list[str] = []
-        self.forged: list[Attestation] = []
-        self.halts: list[object] = []
-
-    def refused(self, record: object, why: str) -> None:
-        """Count a refused record."""
-        del record
-        self.refusals.append(why)
-
-    def declined(self, request: object, error: Exception) -> None:
-        """Count a declined request."""
-        del request
-        self.declines.append(str(error))
-
-    def forged_attestation(self, attestation: Attestation) -> None:
-        """Count a forged signature."""
-        self.forged.append(attestation)
-
-    def halted(self, halt: object) -> None:
-        """Count a halt."""
-        self.halts.append(halt)
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Whatever else is told is passed over."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *_args, **_named: None

@@ -21,7 +21,7 @@ from relayer.ports.bus import Out
 from relayer.services.attester.journal import Journal
 from tests.domain.samples import BNB, SOLANA, deposit
 from tests.services.bridge import ATTESTERS, OPERATOR, Bridge, until
-from tests.services.fakes import FakeChain
+from tests.services.fake_chain import FakeChain
 
 
 def _deposit(number: int, units: int = 5) -> Deposit:

@@ -2,7 +2,8 @@
 
 Nothing a request says is believed: the deposit is read again on this attester's own endpoints, the
 payload is rebuilt from what was read, the terms are checked on its own node, and the gate (leases
-and halts) is its own fold.
+and halts) is its own fold. A void is signed under an operator's signed order alone, a refund when
+the void is read as final; a deposit without a destination is refunded under an order.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from eth_hash.auto import keccak
 
 from relayer.domain.address import ChainId, chain_key
 from relayer.domain.backoff import wait_before
+from relayer.domain.command import refund_ordered
 from relayer.domain.draft import Attestation, SigningRequest, payload_digest
 from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, RelayerError, Transient
 from relayer.domain.limits import route_of
 from relayer.domain.records import INBOX, REQUESTS, SIGNING_REQUESTS, inbox
-from relayer.domain.transfer import ActKind, Deposit, lane_of
+from relayer.domain.transfer import ActKind, Deposit, ReceiptKind, lane_of
 from relayer.ports.bus import Bus, Out, Record
 from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.clock import Clock
@@ -33,6 +35,9 @@ from relayer.services.gatekeeper import Gatekeeper
 RECENT: Final = timedelta(minutes=5)
 AT_ONCE: Final = 64
 """Requests checked at the same time."""
+
+RETURN_SECONDS: Final = 180
+"""The longest life of a signed void or refund, which no lease ends."""
 
 ATTEMPTS: Final = 3
 """How often a request is looked at where a chain cannot be read; the lane then drafts anew."""
@@ -135,19 +140,20 @@ class Attester:
         """The answer to a request; DraftRefused or Transient if it must not be given (now)."""
         draft, post = request.draft, self._posts[request.draft.chain]
         deposit = await self._deposit(request)
-        self._check_gate(deposit)
-        latest = self._gatekeeper.gate.good_until(deposit.asset, self._clock.now())
+        self._check_right(request, deposit)
+        latest = self._latest(draft.kind, deposit)
         await post.drafter.check_terms(draft.kind, deposit, draft.terms, latest=latest)
-        await self._check_receipt(deposit)
+        voided = await self._check_receipt(draft.kind, deposit)
         payload = post.drafter.payload(draft.kind, deposit, draft.terms)
         if payload_digest(payload) != draft.digest:
             msg = "the draft's digest is not that of its rebuilt payload"
             raise DraftRefused(msg)
-        refusal = self._journal.bind([binding_of(draft.kind, draft.chain, deposit)])[0]
+        binding = binding_of(draft.kind, draft.chain, deposit)
+        refusal = self._journal.bind([binding], voided=voided)[0]
         if refusal is not None:
             raise refusal
         # The gate again: it may have closed while the chains were read.
-        self._check_gate(deposit)
+        self._check_right(request, deposit)
         return self._out(post, draft.chain, deposit, payload, await post.signer.sign(payload))
 
     async def _deposit(self, request: SigningRequest) -> Deposit:
@@ -156,20 +162,33 @@ class Attester:
         if reader is None or request.draft.id != claimed.id:
             msg = "the request names no source of mine, or two ids"
             raise DraftRefused(msg)
-        if request.draft.kind is not ActKind.DELIVER or request.draft.chain != claimed.destination:
-            msg = "only deliveries on the deposit's own destination are signed here"
-            raise DraftRefused(msg)
         for found in await reader.deposit_at(claimed.location, claimed.height):
-            if found.id == claimed.id and found.flaw is None:
-                return self._same_destination(found, request)
+            if found.id == claimed.id:
+                return self._fitting(found, request)
         msg = f"{claimed.source} has no such deposit at {claimed.location.tx}"
         raise DraftRefused(msg)
 
-    def _same_destination(self, found: Deposit, request: SigningRequest) -> Deposit:
-        if found.destination != request.draft.chain:
-            msg = "the deposit goes to another chain than the draft"
+    def _fitting(self, found: Deposit, request: SigningRequest) -> Deposit:
+        """The deposit, if it is one that this act on this chain can be about."""
+        kind = request.draft.kind
+        if kind is ActKind.DELIVER and found.flaw is not None:
+            msg = f"the deposit can not be delivered: {found.flaw}"
+            raise DraftRefused(msg)
+        place = found.source if kind is ActKind.REFUND else found.destination
+        if place != request.draft.chain:
+            msg = f"a {kind} of the deposit has no place on {request.draft.chain}"
             raise DraftRefused(msg)
         return found
+
+    def _check_right(self, request: SigningRequest, deposit: Deposit) -> None:
+        """What an act needs beyond the chains: the gate, or an operator's order.
+
+        A refund after a void needs neither: the void was ordered, and is final for ever.
+        """
+        if request.draft.kind is ActKind.DELIVER:
+            self._check_gate(deposit)
+        elif request.draft.kind is ActKind.VOID or deposit.destination is None:
+            self._check_order(request)
 
     def _check_gate(self, deposit: Deposit) -> None:
         route = route_of(deposit)
@@ -178,12 +197,42 @@ class Attester:
             msg = f"{refusal[0]}: {refusal[1]}" if refusal else "the deposit has no route"
             raise DraftRefused(msg)
 
-    async def _check_receipt(self, deposit: Deposit) -> None:
-        assert deposit.destination is not None  # noqa: S101 - _same_destination has checked it
-        receipts = await self._readers[deposit.destination].receipts([deposit.id])
-        if deposit.id in receipts:
-            msg = f"{deposit.id.hex()} is {receipts[deposit.id].kind} already"
+    def _check_order(self, request: SigningRequest) -> None:
+        operators = self._gatekeeper.gate.policy.operators
+        try:
+            refund_ordered(request.order, request.draft.id, operators, self._clock.now())
+        except RecordRefused as error:
+            raise DraftRefused(str(error)) from error
+
+    def _latest(self, kind: ActKind, deposit: Deposit) -> int:
+        """Until when (seconds) the signature may be of use: with the lease, or for a while."""
+        now = self._clock.now()
+        if kind is ActKind.DELIVER:
+            return self._gatekeeper.gate.good_until(deposit.asset, now)
+        return int(now + RETURN_SECONDS)
+
+    async def _check_receipt(self, kind: ActKind, deposit: Deposit) -> bool:
+        """Whether the void of the deposit is final; DraftRefused where the receipts forbid the act."""
+        receipt = await self._receipt(deposit)
+        wanted = ReceiptKind.VOIDED if kind is ActKind.REFUND and deposit.destination else None
+        if receipt is not wanted:
+            standing = receipt or "open"
+            msg = f"{deposit.id.hex()} is {standing} on its destination: no {kind}"
             raise DraftRefused(msg)
+        if kind is ActKind.REFUND and await self._readers[deposit.source].refunded([deposit.id]):
+            msg = f"{deposit.id.hex()} is refunded already"
+            raise DraftRefused(msg)
+        return receipt is ReceiptKind.VOIDED
+
+    async def _receipt(self, deposit: Deposit) -> ReceiptKind | None:
+        if deposit.destination is None:
+            return None
+        reader = self._readers.get(deposit.destination)
+        if reader is None:
+            msg = f"{deposit.destination} is no chain of mine"
+            raise DraftRefused(msg)
+        receipt = (await reader.receipts([deposit.id])).get(deposit.id)
+        return receipt.kind if receipt else None
 
     def _out(
         self, post: Post, chain: ChainId, deposit: Deposit, payload: bytes, signature: bytes

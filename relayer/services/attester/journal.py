@@ -1,7 +1,9 @@
 """An attester's durable memory: which binding of an id it has ever signed.
 
 As validators guard themselves against slashing: the entry is on disk before the signature leaves,
-and a second, different binding of the same id is never signed. The file must outlive the process
+and a second, different binding of the same id is never signed. One way only is open, away from the
+delivery: deliver, then void (the chain lets one of the two happen), then, when the void is final,
+refund. What has gone on never comes back, so a refund never meets a delivery. The file must outlive the process
 and must not be shared by two attesters.
 """
 
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from relayer.domain.errors import DraftRefused, Fatal
+from relayer.domain.transfer import ActKind
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS owner (attester TEXT NOT NULL) STRICT;
@@ -51,11 +54,16 @@ class Journal:
 start an attester on an empty journal while its key is in a quorum"
             raise Fatal(msg) from error
 
-    def bind(self, bindings: Sequence[Binding]) -> list[DraftRefused | None]:
-        """Record bindings durably; per binding None, or why it must not be signed."""
+    def bind(
+        self, bindings: Sequence[Binding], *, voided: bool = False
+    ) -> list[DraftRefused | None]:
+        """Record bindings durably; per binding None, or why it must not be signed.
+
+        ``voided`` says that the caller has read the final voids of these ids.
+        """
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            verdicts = [self._bind(binding) for binding in bindings]
+            verdicts = [self._bind(binding, voided=voided) for binding in bindings]
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
@@ -66,7 +74,7 @@ start an attester on an empty journal while its key is in a quorum"
         """Close the file."""
         self._db.close()
 
-    def _bind(self, binding: Binding) -> DraftRefused | None:
+    def _bind(self, binding: Binding, *, voided: bool) -> DraftRefused | None:
         transfer, chain, kind, digest = binding
         row = self._db.execute(
             "SELECT chain, kind, digest FROM binding WHERE id = ?", (transfer,)
@@ -75,6 +83,9 @@ start an attester on an empty journal while its key is in a quorum"
             self._db.execute("INSERT INTO binding VALUES (?, ?, ?, ?)", binding)
             return None
         if row == (chain, kind, digest):
+            return None
+        if _goes_on(row, (chain, kind), voided=voided):
+            self._db.execute("REPLACE INTO binding VALUES (?, ?, ?, ?)", binding)
             return None
         msg = f"{transfer.hex()} is bound to {row[1]} on {row[0]} already"
         return DraftRefused(msg)
@@ -86,3 +97,10 @@ start an attester on an empty journal while its key is in a quorum"
         elif row[0] != attester:
             msg = f"the journal {path} belongs to attester {row[0]}, not {attester}"
             raise Fatal(msg)
+
+
+def _goes_on(row: tuple[str, str, bytes], new: tuple[str, str], *, voided: bool) -> bool:
+    """Whether a binding may follow the one that stands: see the module's first words."""
+    if new[1] == ActKind.VOID:
+        return row[1] == ActKind.DELIVER and row[0] == new[0]
+    return new[1] == ActKind.REFUND and row[1] != ActKind.REFUND and voided

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from relayer.domain.address import ChainId
+from relayer.domain.command import Command
 from relayer.domain.draft import SigningRequest, Submission
 from relayer.domain.facts import (
     Delivered,
@@ -18,39 +20,45 @@ from relayer.domain.facts import (
     Fact,
     Refunded,
     Sealed,
+    Voided,
     id_of,
 )
 from relayer.domain.keep import Keeper
 from relayer.domain.lifecycle import (
-    CLOSED,
+    LEFT,
     Effect,
     Stage,
     Transfer,
     transition,
 )
 from relayer.domain.records import (
+    INBOX,
     REQUESTS,
     SIGNING_REQUESTS,
     SUBMISSION_STATE,
     TRANSFER_STATE,
     TRANSFERS,
     TRANSFERS_TOPIC,
+    RefundDue,
     TransferTold,
+    inbox,
 )
-from relayer.domain.transfer import Delivery, Deposit, Refund, TransferId, lane_of
+from relayer.domain.transfer import ActKind, Delivery, TransferId, Void, lane_of
 from relayer.ports.bus import Out
 
 _TRANSFER: Final = "transfer/"
 _SUBMISSION: Final = "submission/"
+_COMMAND: Final = "command/"
 SWEEP: Final = "sweep/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How many partitions the two shared topics have."""
+    """How many partitions the two shared topics have, and how many lanes each chain."""
 
     requests: int
     transfers: int
+    lanes: Mapping[ChainId, int]
 
 
 @dataclass(slots=True)
@@ -59,7 +67,7 @@ class Changes:
 
     state: dict[str, bytes | None] = field(default_factory=dict)
     outs: list[Out] = field(default_factory=list)
-    verify: list[Deposit] = field(default_factory=list)
+    verify: list[Transfer] = field(default_factory=list)
     draft: list[Transfer] = field(default_factory=list)
     told: list[tuple[Transfer, Stage]] = field(default_factory=list)
 
@@ -72,6 +80,7 @@ class Book:
         self.transfers: dict[TransferId, Transfer] = {}
         self.submissions: dict[str, Submission] = {}
         self.marks: dict[str, int] = {}
+        self._commands: dict[bytes, int] = {}
         self.forged = 0
         self._keeper = keeper
         self._spread = spread
@@ -92,6 +101,8 @@ class Book:
             elif key.startswith(_SUBMISSION):
                 submission = self._keeper.decode(key, text, SUBMISSION_STATE)
                 self.submissions[submission.tx] = submission
+            elif key.startswith(_COMMAND):
+                self._commands[bytes.fromhex(key.removeprefix(_COMMAND))] = int(text)
             elif key.startswith(SWEEP):
                 self.marks[key.removeprefix(SWEEP)] = int(text)
 
@@ -100,7 +111,7 @@ class Book:
         for transfer in list(self.transfers.values()):
             match transfer.stage:
                 case Stage.SEEN:
-                    self._changes.verify.append(transfer.deposit)
+                    self._changes.verify.append(transfer)
                 case Stage.DRAFTING:
                     self._changes.draft.append(transfer)
                 case Stage.SIGNING:
@@ -173,6 +184,11 @@ class Book:
         for transfer in transfers:
             self._ready.pop(transfer.deposit.id, None)
 
+    def wants(self, submission: Submission) -> bool:
+        """Whether a Transfer still waits for a newly sealed attempt; a refund may be ordered now."""
+        waiting = (self.transfers.get(TransferId(i)) for i in submission.ids)
+        return any(one is not None and one.stage is Stage.READY for one in waiting)
+
     def seal(self, submission: Submission, at: float) -> None:
         """Keep a signed attempt for its Transfers; it is broadcast only after the commit."""
         self.submissions[submission.tx] = submission
@@ -197,13 +213,26 @@ class Book:
             key = SWEEP + chain
             self._changes.state[key] = self._keeper.seal(key, str(height).encode())
 
+    def took(self, command: Command) -> bool:
+        """Whether a command was taken before; replays of older ones are refused as expired."""
+        return command.command in self._commands
+
+    def take(self, command: Command, now: float) -> None:
+        """Remember a command until it expires; those that have by ``now`` are forgotten."""
+        for known in [one for one, end in self._commands.items() if end <= now]:
+            del self._commands[known]
+            self._changes.state[_COMMAND + known.hex()] = None
+        self._commands[command.command] = command.expires_at
+        key = _COMMAND + command.command.hex()
+        self._changes.state[key] = self._keeper.seal(key, str(command.expires_at).encode())
+
     def changes(self) -> Changes:
         """Everything gathered since the last call."""
         changes, self._changes = self._changes, Changes()
         return changes
 
     def _keep(self, transfer_id: TransferId, transfer: Transfer) -> None:
-        if transfer.stage in CLOSED:
+        if transfer.stage in LEFT:
             self._forget(transfer_id)
             return
         self._place(transfer_id, transfer)
@@ -227,18 +256,30 @@ class Book:
     def _start(self, effect: Effect, transfer: Transfer) -> None:
         match effect:
             case Effect.VERIFY:
-                self._changes.verify.append(transfer.deposit)
+                self._changes.verify.append(transfer)
             case Effect.DRAFT:
                 self._changes.draft.append(transfer)
             case Effect.REQUEST_SIGNATURES:
                 self._request(transfer)
+            case Effect.HAND_OVER:
+                self._hand_over(transfer)
 
     def _request(self, transfer: Transfer) -> None:
         if transfer.draft is None:
             return
-        request = SigningRequest(deposit=transfer.deposit, draft=transfer.draft)
+        request = SigningRequest(
+            deposit=transfer.deposit, draft=transfer.draft, order=transfer.order
+        )
         partition = lane_of(transfer.deposit.id, self._spread.requests)
         self._send(SIGNING_REQUESTS, partition, transfer.deposit.id, REQUESTS.encode(request))
+
+    def _hand_over(self, transfer: Transfer) -> None:
+        deposit = transfer.deposit
+        lanes = self._spread.lanes.get(deposit.source)
+        if lanes is None:
+            return  # no lane here writes to the source: the Sweep of whoever does finds it
+        value = INBOX.encode(RefundDue(deposit=deposit))
+        self._send(inbox(deposit.source), lane_of(deposit.id, lanes), deposit.id, value)
 
     def _tell(self, transfer: Transfer, stage: Stage, fact: Fact) -> None:
         told = tell(transfer, stage, fact)
@@ -254,11 +295,9 @@ class Book:
 def tell(transfer: Transfer, stage: Stage, fact: Fact) -> TransferTold:
     """The public record of a Transfer that entered a stage."""
     deposit = transfer.deposit
-    act: Delivery | Refund | None = None
-    if isinstance(fact, Delivered):
-        act = fact.delivery
-    elif isinstance(fact, Refunded):
-        act = fact.refund
+    there = _there(fact)
+    refund = fact.refund if isinstance(fact, Refunded) else None
+    refunds = transfer.act is ActKind.REFUND
     return TransferTold(
         id=deposit.id,
         stage=stage,
@@ -272,10 +311,25 @@ def tell(transfer: Transfer, stage: Stage, fact: Fact) -> TransferTold:
         source_tx=deposit.location.tx,
         source_height=deposit.height,
         source_time=deposit.time,
-        destination_tx=act.tx if act else transfer.submission,
-        destination_height=act.height if act else None,
-        destination_time=act.time if act else None,
+        destination_tx=there.tx if there else None if refunds else transfer.submission,
+        destination_height=there.height if there else None,
+        destination_time=there.time if there else None,
         reason=transfer.reason,
         detail=transfer.detail,
         attempts=transfer.attempts,
+        act=transfer.act,
+        refund_tx=refund.tx if refund else transfer.submission if refunds else None,
+        refund_height=refund.height if refund else None,
+        refund_time=refund.time if refund else None,
     )
+
+
+def _there(fact: Fact) -> Delivery | Void | None:
+    """What happened on the destination, if that is what the fact says."""
+    match fact:
+        case Delivered(delivery=delivery):
+            return delivery
+        case Voided(void=void):
+            return void
+        case _:
+            return None

@@ -7,7 +7,7 @@ tried again comes back as Held with a Reason and a time. Only an error nobody fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,8 +35,10 @@ from relayer.domain.transfer import (
     Deposit,
     Receipt,
     ReceiptKind,
+    Refund,
     TransferId,
     Void,
+    owner_of,
 )
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
 from relayer.ports.clock import Clock
@@ -88,17 +90,21 @@ class Effects:
         self._clock = clock
         self._pace = pace
 
-    async def verify(self, deposits: Sequence[Deposit]) -> list[Fact]:
-        """Read deposits on their source chains, and the receipts of those that exist."""
+    @property
+    def chain(self) -> ChainId:
+        """The chain this lane writes to."""
+        return self._drafter.chain
+
+    async def verify(self, transfers: Sequence[Transfer]) -> list[Fact]:
+        """Read deposits on their source chains, and what became of those that exist."""
         async with asyncio.TaskGroup() as group:
-            reads = [group.create_task(self._read_again(deposit)) for deposit in deposits]
+            reads = [group.create_task(self._read_again(transfer)) for transfer in transfers]
         facts = [read.result() for read in reads]
         found = [fact for fact in facts if isinstance(fact, Deposit)]
-        return [fact for fact in facts if not isinstance(fact, Deposit)] + await self._receipts(
-            found
-        )
+        return [fact for fact in facts if not isinstance(fact, Deposit)] + await self._marks(found)
 
-    async def _read_again(self, deposit: Deposit) -> Deposit | DepositDenied | Held:
+    async def _read_again(self, transfer: Transfer) -> Deposit | DepositDenied | Held:
+        deposit = transfer.deposit
         reader = self._readers.get(deposit.source)
         if reader is None:
             return DepositDenied(id=deposit.id, at=self._clock.now())
@@ -107,29 +113,57 @@ class Effects:
         except Transient as error:
             return self._hold(deposit, _reading(error, Reason.SOURCE_UNREADABLE), error, 0)
         for candidate in found:
-            if candidate.id == deposit.id:
+            if candidate.id == deposit.id and self._is_ours(transfer.act, candidate):
                 return candidate
         return DepositDenied(id=deposit.id, at=self._clock.now())
 
-    async def _receipts(self, deposits: Sequence[Deposit]) -> list[Fact]:
-        if not deposits:
-            return []
-        reader = self._readers[self._drafter.chain]
+    def _is_ours(self, act: ActKind, deposit: Deposit) -> bool:
+        """Whether the deposit, as the chain has it, belongs to this lane's chain."""
+        owner = deposit.source if act is ActKind.REFUND else owner_of(deposit)
+        return owner == self._drafter.chain
+
+    async def _marks(self, deposits: Sequence[Deposit]) -> list[Fact]:
+        """The deposits with their receipts, grouped by the chain that holds these."""
+        facts: list[Fact] = []
+        for chain in dict.fromkeys(deposit.destination for deposit in deposits):
+            some = [deposit for deposit in deposits if deposit.destination == chain]
+            facts += await self._marked(chain, some)
+        return facts
+
+    async def _marked(self, chain: ChainId | None, deposits: Sequence[Deposit]) -> list[Fact]:
         try:
-            receipts = await reader.receipts([deposit.id for deposit in deposits])
+            receipts = await self._receipts(chain, deposits)
+            refunded = await self._refunded([d for d in deposits if d.source == self.chain])
         except Transient as error:
             reason = _reading(error, Reason.DESTINATION_UNREADABLE)
             return [self._hold(deposit, reason, error, 0) for deposit in deposits]
-        return [self._verified(deposit, receipts.get(deposit.id)) for deposit in deposits]
+        return [
+            self._verified(deposit, receipts.get(deposit.id), refunded=deposit.id in refunded)
+            for deposit in deposits
+        ]
 
-    def _verified(self, deposit: Deposit, receipt: Receipt | None) -> Fact:
+    async def _receipts(
+        self, chain: ChainId | None, deposits: Sequence[Deposit]
+    ) -> Mapping[TransferId, Receipt]:
+        if chain is None:
+            return {}
+        return await self._readers[chain].receipts([deposit.id for deposit in deposits])
+
+    async def _refunded(self, deposits: Sequence[Deposit]) -> frozenset[TransferId]:
+        if not deposits:
+            return frozenset()
+        return await self._readers[self.chain].refunded([deposit.id for deposit in deposits])
+
+    def _verified(self, deposit: Deposit, receipt: Receipt | None, *, refunded: bool) -> Fact:
         now = self._clock.now()
-        if receipt is not None and receipt.kind is ReceiptKind.DELIVERED and receipt.digest:
+        here = deposit.destination == self.chain
+        delivered = receipt is not None and receipt.kind is ReceiptKind.DELIVERED
+        if here and delivered and receipt is not None and receipt.digest:
             expected = self._content(deposit)
             if expected is not None and receipt.digest != expected:
                 detail = f"the receipt holds {receipt.digest.hex()}, not this deposit's content"
                 return Parked(id=deposit.id, reason=Reason.DELIVERY_REFUSED, at=now, detail=detail)
-        return DepositVerified(deposit=deposit, receipt=receipt, at=now)
+        return DepositVerified(deposit=deposit, receipt=receipt, refunded=refunded, at=now)
 
     def _content(self, deposit: Deposit) -> bytes | None:
         """What the receipt should hold; nothing that fits, for an asset that is not served here."""
@@ -138,15 +172,19 @@ class Effects:
         except Rejected:
             return b""
 
-    async def believe(self, told: Sequence[Delivery | Void]) -> set[TransferId]:
-        """The ids among listener records whose receipt this process reads on the chain itself."""
+    async def believe(self, told: Sequence[Delivery | Void | Refund]) -> Collection[TransferId]:
+        """The ids among listener records that this process finds so on the chain itself."""
+        reader = self._readers[self.chain]
+        marked = [fact for fact in told if not isinstance(fact, Refund)]
+        returned = [fact.id for fact in told if isinstance(fact, Refund)]
         try:
-            receipts = await self._readers[self._drafter.chain].receipts([fact.id for fact in told])
+            receipts = await reader.receipts([fact.id for fact in marked]) if marked else {}
+            refunded = await reader.refunded(returned) if returned else frozenset()
         except Transient:
             return set()
-        return {
+        return refunded | {
             fact.id
-            for fact in told
+            for fact in marked
             if (receipt := receipts.get(fact.id)) is not None
             and (receipt.kind is ReceiptKind.VOIDED) is isinstance(fact, Void)
         }
@@ -154,7 +192,7 @@ class Effects:
     async def draft(
         self, transfers: Sequence[Transfer], lease_ends: Mapping[str, int]
     ) -> list[Fact]:
-        """Draft deliveries that die with the lease of their asset at the latest."""
+        """Draft acts; deliveries die with the lease of their asset at the latest."""
         async with asyncio.TaskGroup() as group:
             drafts = [
                 group.create_task(self._draft(transfer, lease_ends)) for transfer in transfers
@@ -163,19 +201,27 @@ class Effects:
 
     async def _draft(self, transfer: Transfer, lease_ends: Mapping[str, int]) -> Fact:
         deposit, now = transfer.deposit, self._clock.now()
-        dies_at = min(lease_ends.get(deposit.asset, 0), int(now + self._pace.draft_life))
+        dies_at = int(now + self._pace.draft_life)
+        if transfer.act is ActKind.DELIVER:
+            dies_at = min(lease_ends.get(deposit.asset, 0), dies_at)
         if dies_at <= now + 1:
             detail = "the lease ends too soon to sign under it"
             return Held(id=deposit.id, reason=Reason.NO_LEASE, until=now + 1, at=now, detail=detail)
         signers = rotated(self._drafter.attesters, transfer.attempts)
         try:
             draft = await self._drafter.draft(
-                ActKind.DELIVER, deposit, dies_at=dies_at, attesters=signers
+                transfer.act, deposit, dies_at=dies_at, attesters=signers
             )
         except Transient as error:
             return self._hold(deposit, Reason.DESTINATION_UNREADABLE, error, transfer.attempts)
         except Rejected as error:
-            return Parked(id=deposit.id, reason=Reason.RECIPIENT_REFUSED, at=now, detail=str(error))
+            return Parked(
+                id=deposit.id,
+                reason=Reason.RECIPIENT_REFUSED,
+                at=now,
+                detail=str(error),
+                act=transfer.act,
+            )
         until = min(now + self._pace.quorum, float(dies_at))
         return Drafted(id=deposit.id, draft=draft, until=until, at=self._clock.now())
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relayer.domain.address import ChainId
+from relayer.domain.authority import Signed
+from relayer.domain.command import Command, ordered
 from relayer.domain.draft import Attestation, Submission
 from relayer.domain.errors import DraftRefused, RecordRefused
 from relayer.domain.facts import (
@@ -21,8 +23,10 @@ from relayer.domain.facts import (
     Delivered,
     DepositSeen,
     Fact,
+    HandedOver,
     Held,
     Parked,
+    Refunded,
     Voided,
 )
 from relayer.domain.keep import Keeper
@@ -30,9 +34,19 @@ from relayer.domain.lifecycle import (
     Stage,
     Transfer,
 )
-from relayer.domain.limits import Limits, World, judge, route_of
-from relayer.domain.records import INBOX, InboxRecord
-from relayer.domain.transfer import Delivery, Deposit, Route, Void, lane_of, owner_of
+from relayer.domain.limits import Limits, World, judge, judge_return, route_of
+from relayer.domain.orders import fact_of, objection
+from relayer.domain.records import INBOX, InboxRecord, RefundDue
+from relayer.domain.transfer import (
+    ActKind,
+    Delivery,
+    Deposit,
+    Refund,
+    Route,
+    Void,
+    lane_of,
+    owner_of,
+)
 from relayer.ports.bus import Partition, Record
 from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
@@ -40,7 +54,7 @@ from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Changes, Spread
 from relayer.services.relayer.effects import Effects, LandingOutcome, SealOutcome
 from relayer.services.relayer.observer import LaneObserver
-from relayer.services.relayer.sweep import Sweep, SweepOutcome
+from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome
 from relayer.services.relayer.window import Window
 
 TAKE: Final = 256
@@ -125,16 +139,20 @@ class Lane:
         self._act(effects, changes)
 
     async def _read(self, records: Sequence[Record], effects: asyncio.TaskGroup) -> None:
-        told: list[Delivery | Void] = []
+        told: list[Delivery | Void | Refund] = []
         for record in records:
             content = self._decoded(record)
             match content:
-                case Delivery() | Void() if content.id in self._book.transfers:
+                case Delivery() | Void() | Refund() if content.id in self._book.transfers:
                     told.append(content)
                 case Deposit():
                     self._book.fold([DepositSeen(deposit=content, at=self._clock.now())])
+                case RefundDue(deposit=deposit):
+                    self._book.fold([HandedOver(deposit=deposit, at=self._clock.now())])
                 case Attestation():
                     self._book.fold(self._attested(content))
+                case Signed():
+                    self._book.fold(self._commanded(content, record))
                 case _:
                     pass
         if told:
@@ -146,7 +164,8 @@ class Lane:
         except RecordRefused as error:
             self._observer.refused(record, str(error))
             return None
-        if isinstance(content, Deposit) and not self._is_mine(content):
+        strange = isinstance(content, Deposit) and not self._is_mine(content)
+        if strange or (isinstance(content, RefundDue) and not self._refunds(content.deposit)):
             self._observer.refused(record, "the deposit belongs to another lane")
             return None
         return content
@@ -154,6 +173,35 @@ class Lane:
     def _is_mine(self, deposit: Deposit) -> bool:
         lane = lane_of(deposit.id, self._settings.lanes)
         return owner_of(deposit) == self._settings.chain and lane == self._number
+
+    def _refunds(self, deposit: Deposit) -> bool:
+        """Whether this lane gives the deposit back once its destination's lane has voided it."""
+        lane = lane_of(deposit.id, self._settings.lanes)
+        here = deposit.source == self._settings.chain and lane == self._number
+        return here and deposit.destination is not None
+
+    def _commanded(self, signed: Signed, record: Record) -> list[Fact]:
+        """What an operator's command means; refused by name if it means nothing here."""
+        now = self._clock.now()
+        try:
+            command = self._command(signed, now)
+        except RecordRefused as error:
+            self._observer.refused(record, str(error))
+            return []
+        self._book.take(command, now)
+        self._observer.commanded(command)
+        return [fact_of(command, signed, now)]
+
+    def _command(self, signed: Signed, now: float) -> Command:
+        command = ordered(signed, self._gatekeeper.gate.policy.operators, now)
+        transfer = self._book.transfers.get(command.transfer)
+        refusal = objection(command, transfer, self._settings.chain)
+        if refusal is None and self._book.took(command):
+            refusal = "it was taken before: a replay"
+        if refusal is not None:
+            msg = f"{command.verb} of {command.transfer.hex()}: {refusal}"
+            raise RecordRefused(msg)
+        return command
 
     def _attested(self, attestation: Attestation) -> list[Fact]:
         transfer = self._book.transfers.get(attestation.id)
@@ -172,8 +220,8 @@ class Lane:
         needed = self._drafter.quorum
         return [Attested(attestation=attestation, needed=needed, at=self._clock.now())]
 
-    async def _believed(self, told: Sequence[Delivery | Void]) -> list[Fact]:
-        """Listener records whose receipt stands on the chain; a recheck closes the others."""
+    async def _believed(self, told: Sequence[Delivery | Void | Refund]) -> list[Fact]:
+        """Listener records that are so on the chain; a recheck closes the others."""
         seen = await self._effects.believe(told)
         facts: list[Fact] = []
         for fact in told:
@@ -181,11 +229,14 @@ class Lane:
                 facts.append(Delivered(delivery=fact, at=self._clock.now()))
             elif fact.id in seen and isinstance(fact, Void):
                 facts.append(Voided(void=fact, at=self._clock.now()))
+            elif fact.id in seen and isinstance(fact, Refund):
+                facts.append(Refunded(refund=fact, at=self._clock.now()))
         return facts
 
     async def _sweep_for_ever(self) -> None:
+        owned = Owned(delivers=self._is_mine, refunds=self._refunds)
         while True:
-            for outcome in await self._sweep.run(dict(self._book.marks), self._is_mine):
+            for outcome in await self._sweep.run(dict(self._book.marks), owned):
                 self._results.append(outcome)
             self._wake.set()
             await self._clock.sleep(self._settings.sweep_every)
@@ -193,9 +244,11 @@ class Lane:
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
         fresh = [d for d in outcome.open if d.id not in self._book.transfers]
+        due = [d for d in outcome.due if d.id not in self._book.transfers]
         self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)
+        self._book.fold(HandedOver(deposit=deposit, at=now) for deposit in due)
         self._book.mark(outcome.source, outcome.mark)
-        self._observer.swept(outcome.source, outcome.found, len(fresh))
+        self._observer.swept(outcome.source, outcome.found, len(fresh) + len(due))
 
     def _drain(self) -> list[Submission]:
         """Fold finished work; return submissions that may be broadcast after the commit."""
@@ -205,7 +258,7 @@ class Lane:
                 case SealOutcome(submission=submission, facts=facts):
                     self._sealing -= 1
                     self._book.fold(facts)
-                    if submission is not None:
+                    if submission is not None and self._book.wants(submission):
                         self._book.seal(submission, self._clock.now())
                         fresh.append(submission)
                 case LandingOutcome(submission=submission, facts=facts):
@@ -223,9 +276,12 @@ class Lane:
         now = self._clock.now()
         world = self._world(now)
         for transfer in self._book.to_judge():
-            verdict = judge(transfer.deposit, world, now)
+            delivers = transfer.act is ActKind.DELIVER
+            verdict = (
+                judge(transfer.deposit, world, now) if delivers else judge_return(transfer, now)
+            )
             self._book.fold([verdict])
-            if not isinstance(verdict, Held | Parked):
+            if delivers and not isinstance(verdict, Held | Parked):
                 self._use(transfer, now)
 
     def _use(self, transfer: Transfer, now: float) -> None:
@@ -243,8 +299,8 @@ class Lane:
 
     def _act(self, effects: asyncio.TaskGroup, changes: Changes) -> None:
         now = self._clock.now()
-        for deposits in by_source(changes.verify):
-            self._launch(effects, self._effects.verify(deposits))
+        for transfers in by_source(changes.verify):
+            self._launch(effects, self._effects.verify(transfers))
         if changes.draft:
             assets = {transfer.deposit.asset for transfer in changes.draft}
             ends = {asset: self._gatekeeper.gate.good_until(asset, now) for asset in assets}
@@ -256,7 +312,7 @@ class Lane:
         """Start sealing while there is a quorum waiting and room in flight."""
         while (free := self._room()) > 0:
             ready = [t for t in self._book.ready(free * self._settings.batch) if self._open(t)]
-            batch = ready[: self._settings.batch]
+            batch = [t for t in ready if t.act is ready[0].act][: self._settings.batch]
             if not batch:
                 return
             self._book.carry(batch)
@@ -270,7 +326,9 @@ class Lane:
         return self._settings.in_flight - self._sealing - len(self._book.submissions)
 
     def _open(self, transfer: Transfer) -> bool:
-        """The gate once more, immediately before a submission."""
+        """The gate once more, immediately before the submission of a delivery."""
+        if transfer.act is not ActKind.DELIVER:
+            return True
         route = route_of(transfer.deposit)
         now = self._clock.now()
         refusal = self._gatekeeper.gate.refusal(route, now) if route else None
@@ -291,9 +349,9 @@ class Lane:
         self._wake.set()
 
 
-def by_source(deposits: Sequence[Deposit]) -> list[list[Deposit]]:
-    """Deposits grouped by source, so that a slow chain does not delay the others."""
-    groups: dict[ChainId, list[Deposit]] = {}
-    for deposit in deposits:
-        groups.setdefault(deposit.source, []).append(deposit)
+def by_source(transfers: Sequence[Transfer]) -> list[list[Transfer]]:
+    """Transfers grouped by source, so that a slow chain does not delay the others."""
+    groups: dict[ChainId, list[Transfer]] = {}
+    for transfer in transfers:
+        groups.setdefault(transfer.deposit.source, []).append(transfer)
     return list(groups.values())

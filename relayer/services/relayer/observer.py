@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from relayer.domain.command import Command
 from relayer.domain.draft import Attestation, Submission
 from relayer.domain.facts import (
     Fact,
@@ -24,6 +25,9 @@ class LaneObserver(Protocol):
 
     def refused(self, record: Record, why: str) -> None:
         """An inbox record was set aside."""
+
+    def commanded(self, command: Command) -> None:
+        """An operator's command was taken."""
 
     def forged_attestation(self, attestation: Attestation) -> None:
         """A signature over the current draft did not verify."""

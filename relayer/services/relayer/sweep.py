@@ -1,7 +1,8 @@
 """The Sweep: final deposits compared with receipts on chain; what has none is open.
 
 The one way to recover, whatever was lost: state, topics, or a listener's cursor. It reads each
-source from its mark, the height up to which everything is known to be closed.
+source from its mark, the height up to which everything is known to be closed. On the lane's own
+chain it also finds the deposits whose void is final and whose refund is not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Transient
-from relayer.domain.transfer import Deposit
+from relayer.domain.transfer import ChainFact, Deposit, ReceiptKind, Refund
 from relayer.ports.chain import ChainReader
 
 SPAN: Final = 5_000
@@ -25,12 +26,24 @@ RECEIPTS: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """The open deposits of one source, and the height up to which all others are closed."""
+    """The open deposits of one source, and the height up to which all others are closed.
+
+    ``due`` are those whose refund on this source is open work: their void is final.
+    """
 
     source: ChainId
     found: int
     open: tuple[Deposit, ...]
     mark: int
+    due: tuple[Deposit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Which deposits are a lane's to deliver or void, and which are its to refund after that."""
+
+    delivers: Callable[[Deposit], bool]
+    refunds: Callable[[Deposit], bool]
 
 
 class Sweep:
@@ -41,47 +54,64 @@ class Sweep:
         self._readers = readers
         self._destination = destination
 
-    async def run(
-        self, marks: Mapping[str, int], mine: Callable[[Deposit], bool]
-    ) -> list[SweepOutcome]:
+    async def run(self, marks: Mapping[str, int], owned: Owned) -> list[SweepOutcome]:
         """One outcome per source that could be read; the others keep their mark."""
         async with asyncio.TaskGroup() as group:
             sweeps = [
-                group.create_task(self._source(reader, marks.get(chain, 0), mine))
+                group.create_task(self._source(reader, marks.get(chain, 0), owned))
                 for chain, reader in self._readers.items()
             ]
         return [outcome for sweep in sweeps for outcome in sweep.result()]
 
-    async def _source(
-        self, reader: ChainReader, mark: int, mine: Callable[[Deposit], bool]
-    ) -> list[SweepOutcome]:
+    async def _source(self, reader: ChainReader, mark: int, owned: Owned) -> list[SweepOutcome]:
         try:
             head = await reader.final_head()
-            deposits = await self._deposits(reader, max(mark + 1, reader.first_height), head.height)
-            ours = [deposit for deposit in deposits if mine(deposit)]
+            facts = await self._facts(reader, max(mark + 1, reader.first_height), head.height)
+            refunded = {fact.id for fact in facts if isinstance(fact, Refund)}
+            deposits = [f for f in facts if isinstance(f, Deposit) and f.id not in refunded]
+            ours = [deposit for deposit in deposits if owned.delivers(deposit)]
             still_open = await self._without_receipt(ours)
+            away, due = await self._away([d for d in deposits if owned.refunds(d)])
         except Transient:
             return []
-        lowest = min((deposit.height for deposit in still_open), default=head.height + 1)
+        unfinished = (*still_open, *away, *due)
+        lowest = min((deposit.height for deposit in unfinished), default=head.height + 1)
         return [
             SweepOutcome(
-                source=reader.chain, found=len(ours), open=tuple(still_open), mark=lowest - 1
+                source=reader.chain,
+                found=len(ours),
+                open=tuple(still_open),
+                mark=lowest - 1,
+                due=tuple(due),
             )
         ]
 
-    async def _deposits(self, reader: ChainReader, first: int, last: int) -> list[Deposit]:
-        found: list[Deposit] = []
+    async def _facts(self, reader: ChainReader, first: int, last: int) -> list[ChainFact]:
+        found: list[ChainFact] = []
         while first <= last:
             upto = min(first + SPAN - 1, last)
-            facts = await reader.history(first, upto)
-            found += [fact for fact in facts if isinstance(fact, Deposit)]
+            found += await reader.history(first, upto)
             first = upto + 1
         return found
 
     async def _without_receipt(self, deposits: Sequence[Deposit]) -> list[Deposit]:
-        found: list[Deposit] = []
+        kinds = await self._kinds(self._destination, [d for d in deposits if d.destination])
+        return [deposit for deposit in deposits if deposit.id not in kinds]
+
+    async def _away(self, deposits: Sequence[Deposit]) -> tuple[list[Deposit], list[Deposit]]:
+        """Of deposits that went elsewhere, those that are open there, and those voided there."""
+        kinds: dict[bytes, ReceiptKind] = {}
+        for chain in dict.fromkeys(deposit.destination for deposit in deposits):
+            if chain is not None:
+                some = [deposit for deposit in deposits if deposit.destination == chain]
+                kinds |= await self._kinds(chain, some)
+        away = [deposit for deposit in deposits if deposit.id not in kinds]
+        return away, [d for d in deposits if kinds.get(d.id) is ReceiptKind.VOIDED]
+
+    async def _kinds(self, chain: ChainId, deposits: Sequence[Deposit]) -> dict[bytes, ReceiptKind]:
+        found: dict[bytes, ReceiptKind] = {}
         for start in range(0, len(deposits), RECEIPTS):
-            some = deposits[start : start + RECEIPTS]
-            receipts = await self._readers[self._destination].receipts([d.id for d in some])
-            found += [deposit for deposit in some if deposit.id not in receipts]
+            some = [deposit.id for deposit in deposits[start : start + RECEIPTS]]
+            receipts = await self._readers[chain].receipts(some)
+            found |= {one: receipt.kind for one, receipt in receipts.items()}
         return found

@@ -1,0 +1,209 @@
+"""Clients of a Kafka cluster: made with what every one of them needs, started, and ended in time.
+
+Everything that raises from aiokafka passes `TROUBLE`: besides its own errors it answers misuse
+that only a dead connection can cause with AssertionError and the like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from relayer.ports.bus import Record
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+    from relayer.ports.bus import Out
+
+TROUBLE: Final = (KafkaError, OSError, AssertionError, ValueError, TimeoutError)
+"""What a client of Kafka may raise when something is wrong with the cluster or the way there."""
+
+REQUEST: Final = 10.0
+"""Seconds until a request that is not answered is given up."""
+
+LAST_WORDS: Final = 2.0
+"""Seconds that a client gets to end in good order."""
+
+_log = structlog.get_logger("relayer.bus")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who we are for the cluster; all None: whoever connects is let in, over plain text."""
+
+    tls: ssl.SSLContext | None = None
+    """Encrypts; with a certificate loaded it also says who we are (mTLS)."""
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what every client of aiokafka takes."""
+        protocol = "SASL_" if self.user else ""
+        known: dict[str, Any] = {
+            "security_protocol": f"{protocol}{'SSL' if self.tls else 'PLAINTEXT'}",
+            "ssl_context": self.tls,
+        }
+        if self.user:
+            known |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        return known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A Kafka cluster and how it is to keep our topics. Times are in seconds."""
+
+    servers: tuple[str, ...]
+    """host:port of some brokers; the others are learned from them."""
+    access: Access = field(default_factory=Access)
+    replication: int = 3
+    min_insync: int = 2
+    session: float = 6.0
+    """After so long without a heartbeat a process has lost its partitions; a broker's least is 6."""
+    transaction: float = 10.0
+    """A commit that takes longer is rolled back by the cluster."""
+
+    def _known(self, request: float = REQUEST) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": list(self.servers),
+            "request_timeout_ms": int(request * 1000),
+            "retry_backoff_ms": 50,
+            **self.access.arguments(),
+        }
+
+    def publisher(self) -> AIOKafkaProducer:
+        """Return a producer whose retries make no second record."""
+        return AIOKafkaProducer(**self._known(), enable_idempotence=True)
+
+    def owner(self, name: str) -> AIOKafkaProducer:
+        """Return the transactional producer of this name; starting it fences all older ones."""
+        settings = self._known() | {"retry_backoff_ms": 5}
+        timeout = int(self.transaction * 1000)
+        return AIOKafkaProducer(
+            **settings, transactional_id=name, transaction_timeout_ms=timeout, acks="all"
+        )
+
+    def reader(self) -> AIOKafkaConsumer:
+        """Return a consumer outside of any group, which sees whole transactions only."""
+        return AIOKafkaConsumer(
+            **self._known(),
+            isolation_level="read_committed",
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=500,
+        )
+
+    def member(self, group: str) -> AIOKafkaConsumer:
+        """Return a consumer that takes part in a group, to learn what it owns; it reads nothing."""
+        return AIOKafkaConsumer(
+            **self._known(request=max(REQUEST, 2 * self.session)),
+            group_id=group,
+            session_timeout_ms=int(self.session * 1000),
+            heartbeat_interval_ms=500,
+            auto_offset_reset="latest",
+            enable_auto_commit=False,
+        )
+
+    def admin(self) -> AIOKafkaAdminClient:
+        """Return a client that creates and describes topics."""
+        return AIOKafkaAdminClient(**self._known())
+
+
+@contextlib.asynccontextmanager
+async def reading(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
+    """Run a reader; it is ended in any case."""
+    consumer = cluster.reader()
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await end(consumer.stop(), "reader")
+
+
+async def end(stopping: Any, what: str) -> None:
+    """Await the end of a client, not for ever; trouble on the way out is no trouble."""
+    try:
+        async with asyncio.timeout(LAST_WORDS):
+            await stopping
+    except TROUBLE as error:
+        _log.info("bus.ended_badly", client=what, error=str(error) or type(error).__name__)
+
+
+async def end_producer(producer: AIOKafkaProducer, what: str) -> None:
+    """End a producer, also one that still tries to write what nobody waits for any more."""
+    await end(producer.stop(), what)
+    sender = producer._sender.sender_task  # noqa: SLF001 - stop() gives up without ending it
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await end(asyncio.wait([sender]), what)
+    await end(producer.client.close(), what)
+    _hush(producer)
+
+
+def _hush(producer: AIOKafkaProducer) -> None:
+    """Take note of the errors that a dead producer leaves in places where nobody waits for them.
+
+    Each would be logged as an error of ours when it is collected, at every fencing.
+    """
+    manager = producer._txn_manager  # noqa: SLF001 - aiokafka shows them nowhere
+    left = [manager._transaction_waiter] if manager else []  # noqa: SLF001
+    for batches in producer._message_accumulator._batches.values():  # noqa: SLF001
+        left += [batch._drain_waiter for batch in batches]  # noqa: SLF001
+    for future in left:
+        if future is not None and future.done():
+            _heard(future)
+
+
+async def send(producer: AIOKafkaProducer, outs: list[tuple[Out, bytes]]) -> None:
+    """Write records (with their keys in bytes) and wait until all are acknowledged.
+
+    Raises one of `TROUBLE` when one is not: then some may be there.
+    """
+    sent = []
+    for out, key in outs:
+        future = await producer.send(out.topic, out.value, key=key, partition=out.partition)
+        future.add_done_callback(_heard)
+        sent.append(future)
+    if sent:
+        await asyncio.wait(sent)
+    for future in sent:
+        future.result()
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Take note of an error, so that one that nobody asks for is not called forgotten."""
+    if not future.cancelled():
+        future.exception()
+
+
+def record_of(message: Any) -> Record:
+    """Return a message as the port shows records.
+
+    Anybody may write any bytes as a key; what is no text is shown escaped.
+    """
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=(message.key or b"").decode(errors="backslashreplace"),
+        value=message.value,
+        time=message.timestamp / 1000,
+    )
+
+
+def place(topic: str, number: int) -> TopicPartition:
+    """Return a partition as aiokafka names it."""
+    return TopicPartition(topic, number)

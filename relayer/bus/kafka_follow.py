@@ -1,0 +1,169 @@
+"""Reading a topic of Kafka without owning it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiokafka.errors import OffsetOutOfRangeError
+
+from relayer.bus.kafka_client import TROUBLE, end, place, record_of
+from relayer.ports.bus import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+    from typing import Self
+
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from relayer.bus.kafka_client import Cluster
+    from relayer.ports.bus import Record
+
+CHUNK: Final = 500
+"""The most records held in memory that the reader has not asked for yet."""
+
+AGAIN: Final = 1.0
+"""Seconds after which reading is tried again when the cluster could not be read."""
+
+_log = structlog.get_logger("relayer.bus")
+
+
+class KafkaFollower:
+    """See `relayer.ports.bus.Follower`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: str,
+        partitions: int,
+        since: timedelta | None,
+        forget: Callable[[KafkaFollower], None],
+    ) -> None:
+        """Begin at the first `__anext__`; `forget` is told when this is closed."""
+        self.caught_up = asyncio.Event()
+        self._cluster, self._topic, self._since = cluster, topic, since
+        self._places = [place(topic, number) for number in range(partitions)]
+        self._forget = forget
+        self._consumer: AIOKafkaConsumer | None = None
+        self._read: deque[Record] = deque()
+        self._next: dict[TopicPartition, int] = {}
+        self._behind: dict[TopicPartition, int] | None = None
+        self._step: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Record:
+        """Wait for the next record."""
+        while not self._read and not self._closed.is_set():
+            self._step = self._step or asyncio.create_task(self._fill())
+            closed = asyncio.ensure_future(self._closed.wait())
+            try:
+                await asyncio.wait([self._step, closed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                closed.cancel()
+            self._collect()
+        if self._closed.is_set():
+            raise StopAsyncIteration
+        return self._read.popleft()
+
+    def _collect(self) -> None:
+        step = self._step
+        if step is not None and step.done():  # None: closed meanwhile
+            self._step = None
+            if not step.cancelled():
+                step.result()
+
+    async def aclose(self) -> None:
+        """Stop; whoever waits in `__anext__` gets the end."""
+        self._closed.set()
+        step, self._step = self._step, None
+        if step is not None:
+            step.cancel()
+            await asyncio.wait([step])
+        await self._leave()
+        self._forget(self)
+
+    async def _fill(self) -> None:
+        """Read once; trouble with the cluster is waited out, it never ends the following."""
+        try:
+            consumer = self._consumer or await self._begin()
+            await self._mark_progress(consumer)
+            # The end of a transaction is an offset too, but no record that would wake us.
+            patience = 1_000 if self.caught_up.is_set() else 10
+            batches = await consumer.getmany(timeout_ms=patience, max_records=CHUNK)
+        except OffsetOutOfRangeError as error:
+            await self._skip_what_expired(error)
+        except TROUBLE as error:
+            _log.warning("bus.follow_interrupted", topic=self._topic, error=str(error))
+            await self._leave()
+            await asyncio.sleep(AGAIN)
+        else:
+            for messages in batches.values():
+                self._read.extend(
+                    record
+                    for record in map(record_of, messages)
+                    if not record.key.startswith(RESERVED)
+                )
+
+    async def _begin(self) -> AIOKafkaConsumer:
+        """Start a reader: at the beginning, or where an interrupted one has stopped."""
+        self._consumer = consumer = self._cluster.reader()
+        await consumer.start()
+        consumer.assign(self._places)
+        starts = self._next or await self._starts(consumer)
+        for where in self._places:
+            consumer.seek(where, starts[where])
+        self._next = starts
+        if self._behind is None:
+            self._behind = await consumer.end_offsets(self._places)
+        return consumer
+
+    async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(self._places)
+        if self._since is None:
+            return oldest
+        moment = int((time.time() - self._since.total_seconds()) * 1000)
+        found = await consumer.offsets_for_times(dict.fromkeys(self._places, moment))
+        ends = await consumer.end_offsets(self._places)
+        return {
+            where: found[where].offset if found.get(where) else ends[where]
+            for where in self._places
+        }
+
+    async def _mark_progress(self, consumer: AIOKafkaConsumer) -> None:
+        """Note how far the reader has come; it is back for more, so all before is handled."""
+        for where in self._places:
+            self._next[where] = await consumer.position(where)
+        if not self.caught_up.is_set() and self._behind is not None:
+            for where, last in list(self._behind.items()):
+                if self._next[where] >= last:
+                    del self._behind[where]
+            if not self._behind:
+                self.caught_up.set()
+
+    async def _skip_what_expired(self, error: OffsetOutOfRangeError) -> None:
+        """Go on with the oldest record kept where the next one has gone."""
+        assert self._consumer is not None  # noqa: S101
+        lost = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        for where, position in lost.items():
+            _log.warning(
+                "bus.records_expired_unread",
+                topic=self._topic,
+                partition=where.partition,
+                position=position,
+            )
+        with contextlib.suppress(*TROUBLE):
+            await self._consumer.seek_to_beginning(*(lost or self._places))
+
+    async def _leave(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await end(consumer.stop(), "follower")

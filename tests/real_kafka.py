@@ -1,0 +1,81 @@
+"""A real Kafka for the tests: one that is named, else one in Docker, else one of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from relayer.bus.kafka_client import Cluster
+from relayer.devnet.child import free_port
+from relayer.devnet.kafka.broker import LocalKafka
+from relayer.devnet.kafka.jars import KafkaMissing
+
+ADDRESS = "XSTOCKS_TEST_KAFKA"
+"""Names the variable with host:port of a running Kafka; the tests make and delete topics there."""
+
+IMAGE = "apache/kafka:4.1.0"
+
+
+@contextlib.contextmanager
+def real_kafka() -> Iterator[str]:
+    """Run the tests' Kafka and tell its address; in CI a missing one fails, elsewhere it skips."""
+    if named := os.environ.get(ADDRESS):
+        yield named
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            servers = stack.enter_context(_in_docker() if _docker_answers() else _local())
+        except KafkaMissing as missing:
+            advice = f"{missing} in {ADDRESS}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI does not pass without Kafka: {advice}")
+            pytest.skip(advice)
+        yield servers
+
+
+@contextlib.contextmanager
+def _local() -> Iterator[str]:
+    with LocalKafka() as kafka:
+        yield kafka.servers
+
+
+def _docker_answers() -> bool:
+    """Ask the engine for its socket before its library is imported, which takes a second."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(host.removeprefix("unix://")) == 0
+
+
+@contextlib.contextmanager
+def _in_docker() -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer
+
+    port = free_port()
+    container = DockerContainer(IMAGE).with_bind_ports(port, port)
+    for name, value in {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:29093",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:29093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }.items():
+        container = container.with_env(name, value)
+    with container:
+        yield f"127.0.0.1:{port}"
+
+
+def cluster(servers: str) -> Cluster:
+    """Return how the tests use a Kafka of one broker."""
+    return Cluster(servers=tuple(servers.split(",")), replication=1, min_insync=1)
