@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -62,11 +63,24 @@ def main() -> None:
     """Run the command line; errors raised on purpose become one sentence and exit code 1."""
     from relayer.domain.errors import RelayerError
 
+    told = False
     try:
         root(standalone_mode=True)
-    except RelayerError as error:
-        click.echo(f"relayer: {error}", err=True)
+    except* RelayerError as errors:
+        told = True
+        for error in _leaves(errors):
+            click.echo(f"relayer: {error}", err=True)
+    if told:
         sys.exit(1)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group of tasks, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
 
 
 if __name__ == "__main__":

@@ -12,8 +12,13 @@ from relayer.chains.tron.transaction import Sealed, seal_call, seal_create, seal
 from relayer.domain.errors import Refused, Rejected, Unavailable
 from relayer.ports.signer import Signer
 
+OUT_OF_TIME = "OUT_OF_TIME"
 _MORE_TRIES = 3
 _TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
+
+
+class OutOfTime(Rejected):
+    """A busy witness gave the call up: nothing was done, and the next one may be quicker."""
 
 
 class TronSender:
@@ -72,13 +77,16 @@ class TronSender:
     async def included(self, tx: str, *, contract: bool = True) -> TxInfo:
         """Wait until a transaction stands in a block; only a ``contract`` call has an outcome.
 
-        Rejected with the chain's word if the call failed, Unavailable if it was not mined in time.
+        Rejected with the chain's word if the call failed, OutOfTime if it may be made again,
+        Unavailable if it was not mined in time.
         """
         deadline = asyncio.get_running_loop().time() + self._lifetime
         while (info := await self._rpc.tx_info(tx)) is None:
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(f"{tx} was not mined in {self._lifetime} s")
             await asyncio.sleep(self._poll_seconds)
+        if contract and info.outcome.startswith(OUT_OF_TIME):
+            raise OutOfTime(f"{tx}: {info.outcome}")
         if contract and not info.succeeded:
             raise Rejected(f"{tx}: {info.outcome}")
         return info

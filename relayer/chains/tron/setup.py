@@ -7,7 +7,9 @@ transactions, so all calls of a step are sent at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import contracts_abi
 from relayer.chains.gateway.configure import (
@@ -22,7 +24,7 @@ from relayer.chains.gateway.configure import (
     token_arguments,
 )
 from relayer.chains.tron.rpc import TronRpc
-from relayer.chains.tron.sender import TronSender
+from relayer.chains.tron.sender import OutOfTime, TronSender
 from relayer.domain.address import account_from_tron
 from relayer.domain.transfer import TokenPlace
 from relayer.ports.signer import Signer
@@ -30,6 +32,10 @@ from relayer.ports.signer import Signer
 _DEPLOY_FEE_LIMIT = 15_000_000_000
 """Sun: the most that the chain takes. Only energy in use is charged."""
 _CALL_FEE_LIMIT = 1_000_000_000
+_TRIES = 5
+
+T = TypeVar("T")
+Send = Callable[[], Awaitable[tuple[str, T]]]
 
 
 class TronSetup:
@@ -46,18 +52,17 @@ class TronSetup:
         Rejected with the chain's word if a call fails.
         """
         first_height = await self._sender.ready()
-        gateway_tx, gateway = await self._create(
-            "Gateway", contracts_abi.load("Gateway"), gateway_arguments(plan, self._admin.public)
-        )
-        pending, tokens = [gateway_tx], {}
-        for token in plan.tokens:
-            tx, tokens[token.asset] = await self._create(
-                token.asset,
-                contracts_abi.load("DevnetToken"),
-                token_arguments(token, self._admin.public),
-            )
-            pending.append(tx)
-        await self._included(pending)
+        admin, code = self._admin.public, contracts_abi.load("DevnetToken").bytecode
+        gateway_code = contracts_abi.load("Gateway").bytecode + gateway_arguments(plan, admin)
+        async with asyncio.TaskGroup() as group:
+            made = group.create_task(self._create("Gateway", gateway_code))
+            makings = {
+                token.asset: group.create_task(
+                    self._create(token.asset, code + token_arguments(token, admin))
+                )
+                for token in plan.tokens
+            }
+        gateway, tokens = made.result(), {asset: one.result() for asset, one in makings.items()}
         await self._run(opening_steps(plan, gateway, tokens, self._admin.public))
         places = tuple(
             TokenPlace(
@@ -82,18 +87,34 @@ class TronSetup:
         """Calls of the admin, such as a pause or a multiplier, mined in any order."""
         await self._run((calls,))
 
-    async def _create(
-        self, name: str, artifact: contracts_abi.Artifact, arguments: bytes
-    ) -> tuple[str, bytes]:
-        code = artifact.bytecode + arguments
-        return await self._sender.create(name, code, fee_limit=_DEPLOY_FEE_LIMIT)
+    async def _create(self, name: str, code: bytes) -> bytes:
+        """Deploy a contract; its 20-byte address."""
+
+        async def send() -> tuple[str, bytes]:
+            return await self._sender.create(name, code, fee_limit=_DEPLOY_FEE_LIMIT)
+
+        return await self._surely(send)
+
+    async def _call(self, call: Call) -> None:
+        async def send() -> tuple[str, None]:
+            return await self._sender.send(call, fee_limit=_CALL_FEE_LIMIT), None
+
+        await self._surely(send)
 
     async def _run(self, steps: Sequence[Sequence[Call]]) -> None:
         for step in steps:
-            txs = [await self._sender.send(call, fee_limit=_CALL_FEE_LIMIT) for call in step]
-            await self._included(txs)
+            async with asyncio.TaskGroup() as group:
+                for call in step:
+                    group.create_task(self._call(call))
 
-    async def _included(self, txs: Iterable[str]) -> None:
-        async with asyncio.TaskGroup() as group:
-            for tx in txs:
-                group.create_task(self._sender.included(tx))
+    async def _surely(self, send: Send[T]) -> T:
+        """Send until it is done, again where a busy witness gave it up."""
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(OutOfTime):
+                return await self._once(send)
+        return await self._once(send)
+
+    async def _once(self, send: Send[T]) -> T:
+        tx, result = await send()
+        await self._sender.included(tx)
+        return result

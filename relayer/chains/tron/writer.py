@@ -16,6 +16,7 @@ from relayer.chains.tron.frames import Frames
 from relayer.chains.tron.funds import Funds
 from relayer.chains.tron.reader import gateway_logs
 from relayer.chains.tron.rpc import CallTimedOut, TronRpc
+from relayer.chains.tron.sender import OUT_OF_TIME
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
 from relayer.domain.draft import Act, Landing, LandingKind, Submission
@@ -27,7 +28,6 @@ _TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
 _SAYS_NOTHING = {"TRANSACTION_EXPIRATION_ERROR"}
 """A mined transaction gets this answer too: only the landing tells."""
 _HOPELESS = {"SIGERROR", "CONTRACT_VALIDATE_ERROR", "TOO_BIG_TRANSACTION_ERROR"}
-_OUT_OF_TIME = "OUT_OF_TIME"
 _GROW_AFTER = 20
 """Landed transactions until a larger batch is tried again: each try may burn a fee limit."""
 _POOR = {"BANDWITH_ERROR"}
@@ -139,7 +139,7 @@ class TronWriter:
 
     def _landed(self, info: TxInfo) -> Landing:
         kind = LandingKind.LANDED if info.succeeded else LandingKind.FAILED
-        if info.outcome.startswith(_OUT_OF_TIME):
+        if info.outcome.startswith(OUT_OF_TIME):
             self._shrink(self._batch)
         elif info.succeeded:
             self._grow()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relayer.domain.address import ChainId
-from relayer.domain.errors import Transient
+from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.ledger import Ledger
 from relayer.domain.supply import Counters, Interval, SupplySnapshot, issued
 from relayer.domain.transfer import ChainFact, Delivery, Deposit
@@ -38,8 +38,7 @@ class Books:
 
 async def read_books(readers: Sequence[ChainReader]) -> Books:
     """Read every chain whole; Transient if one cannot be read."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_read_chain(reader)) for reader in readers]
+    tasks = await _all_read(readers)
     ledger = Ledger()
     k: dict[tuple[str, ChainId], Interval] = {}
     facts: list[ChainFact] = []
@@ -62,9 +61,21 @@ async def read_books(readers: Sequence[ChainReader]) -> Books:
     )
 
 
+async def _all_read(readers: Sequence[ChainReader]) -> Sequence[asyncio.Task[_Read]]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            return [group.create_task(_read_chain(reader)) for reader in readers]
+    except* Transient as failed:
+        first = failed.exceptions[0]
+    raise Unavailable(str(first))
+
+
+_Read = tuple[Sequence[SupplySnapshot], Sequence[ChainFact]]
+
+
 async def _read_chain(
     reader: ChainReader,
-) -> tuple[Sequence[SupplySnapshot], Sequence[ChainFact]]:
+) -> _Read:
     for attempt in range(10):
         try:
             snapshots = await reader.snapshots()
