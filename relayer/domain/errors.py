@@ -23,6 +23,12 @@ RelayerError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relayer.domain.transfer import TransferId
+
 
 class RelayerError(Exception):
     """Root of all errors raised on purpose."""
@@ -77,7 +83,15 @@ class DraftRefused(Rejected):
 
 
 class Unwanted(Rejected):
-    """A submission of which no item would be executed; the message has the chain's word."""
+    """A submission of which no item would be executed; the message has the chain's word.
+
+    ``words`` has the word for each transfer id, where the chain says one for each.
+    """
+
+    def __init__(self, message: str, words: Mapping[TransferId, str] | None = None) -> None:
+        """Say it, and for whom."""
+        super().__init__(message)
+        self.words: Mapping[TransferId, str] = words or {}
 
 
 class Refused(Rejected):

@@ -48,6 +48,7 @@ from relayer.domain.facts import (
     Voided,
 )
 from relayer.domain.reasons import Reason
+from relayer.domain.refusals import FOR_GOOD
 from relayer.domain.transfer import ActKind, Deposit, ReceiptKind
 
 RECHECK_SECONDS: Final = 30.0
@@ -297,15 +298,15 @@ def _attested(transfer: Transfer, fact: Attested) -> Transition:
 def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
     if transfer.stage is not Stage.SUBMITTED or transfer.submission != fact.tx:
         return Transition(transfer=transfer)
-    again = _enter(transfer, Stage.SEEN, fact.at)
+    ended = replace(transfer, attempts=transfer.attempts + 1, submission=None)
+    if fact.reason in FOR_GOOD and (transfer.order is None or transfer.act is not ActKind.DELIVER):
+        return _park(ended, fact.reason, fact.at, fact.detail)
+    again = _enter(ended, Stage.SEEN, fact.at)
     until = fact.until
     if fact.reason is not Reason.SUBMISSION_EXPIRED:
         until = max(until, fact.at + wait_before(transfer.attempts))
     again = replace(again, reason=fact.reason, detail=fact.detail, due_at=until)
-    return Transition(
-        transfer=replace(again, attempts=transfer.attempts + 1, submission=None),
-        told=Stage.WAITING,
-    )
+    return Transition(transfer=again, told=Stage.WAITING)
 
 
 def _closed(transfer: Transfer, fact: Delivered | Refunded) -> Transition:

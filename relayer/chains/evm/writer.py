@@ -198,9 +198,10 @@ class EvmWriter:
         if (first := _refusal(asked.first)) is None:
             return
         others = await self._rpc.batch([self._simulation(act) for act in acts[1:]])
-        words = [first, *(_refusal(one) for one in others)]
-        if all(word is not None for word in words):
-            raise Unwanted(", ".join(sorted({word for word in words if word is not None})))
+        answers = [first, *(_refusal(one) for one in others)]
+        words = {a.deposit.id: w for a, w in zip(acts, answers, strict=True) if w is not None}
+        if len(words) == len({act.deposit.id for act in acts}):
+            raise Unwanted(", ".join(sorted(set(words.values()))), words)
 
     def _simulation(self, act: Act) -> tuple[str, list[Any]]:
         """The call that the gateway makes to itself for one item, asked for in its name."""

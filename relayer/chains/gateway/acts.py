@@ -148,6 +148,8 @@ def _check_deliverable(place: GatewayPlace, deposit: Deposit) -> None:
         check_shape(place.chain, deposit.recipient)
     except AddressRefused as error:
         raise DraftRefused(str(error)) from error
+    if deposit.recipient in {place.gateway, *(one.token for one in place.tokens)}:
+        raise DraftRefused("the recipient is the gateway or a token: shares would be lost there")
 
 
 def _check_own(place: GatewayPlace, deposit: Deposit) -> None:

@@ -1,6 +1,7 @@
 """Acts of the quorum: the message that is signed, and the facts that one leaves behind.
 
     deliver  CreateIdempotent(receipt) Freeze(receipt) CreateIdempotent(recipient) payout memo
+             (without the third where the recipient is itself a token account of the asset)
     void     CreateIdempotent(receipt) MintTo(receipt, 1) Freeze(receipt) memo
     refund   as deliver, back to the owner, on the chain of the deposit
 
@@ -29,7 +30,7 @@ from solders.signature import Signature
 from relayer.chains.solana import programs
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.programs import MEMO_BYTES, TOKEN_BYTES
-from relayer.chains.solana.terms import MessageTerms
+from relayer.chains.solana.terms import MessageTerms, Pays
 from relayer.chains.solana.transaction import Executed, Step
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares, raw_from_shares, shares_from_raw
@@ -93,9 +94,11 @@ def _instructions(
             mint, receipt, 1, by, signers=signers, decimals=programs.RECEIPT_DECIMALS
         )
         return [create, mark, seal, programs.memo(f"xs1:void:{id_text(deposit.id)}".encode())]
+    _must(kind is ActKind.DELIVER or terms.pays is Pays.WALLET, "only wallets are refunded")
     if kind is ActKind.DELIVER:
         _must(deposit.destination == config.chain, "deliveries are made on the destination")
         _must(deposit.flaw is None, "a flawed deposit is never delivered")
+        _must(deposit.recipient not in config.own, "the recipient is an account of the bridge")
         wallet, other = deposit.recipient, str(deposit.source)
     else:
         _must(deposit.source == config.chain, "refunds are made on the source")
@@ -103,11 +106,15 @@ def _instructions(
     _must(wallet != NOWHERE, "the payout has no recipient")
     place = _place(config, deposit.asset)
     words = f"xs1:{kind.value}:{id_text(deposit.id)}:{other}"
+    target = programs.token_account(wallet, place.token)
+    opened = [programs.create_account(terms.payer, wallet, place.token)]
+    if terms.pays is Pays.ACCOUNT:
+        target, opened = Pubkey(wallet), []
     return [
         create,
         seal,
-        programs.create_account(terms.payer, wallet, place.token),
-        _payout(config, place, wallet, deposit.shares, signers),
+        *opened,
+        _payout(config, place, target, deposit.shares, signers),
         programs.memo(words.encode()),
     ]
 
@@ -115,7 +122,7 @@ def _instructions(
 def _payout(
     config: SolanaConfig,
     place: TokenPlace,
-    wallet: bytes,
+    target: Pubkey,
     shares: Shares,
     signers: tuple[bytes, ...],
 ) -> Instruction:
@@ -125,7 +132,6 @@ def _payout(
         raise DraftRefused(str(error)) from error
     _must(0 < raw <= _MAX_RAW, f"{shares} shares are none, or more than an account holds")
     mint, by = bytes(place.token), bytes(config.multisig)
-    target = programs.token_account(wallet, mint)
     if place.mode is Mode.BURN_MINT:
         return programs.mint_to(mint, target, raw, by, signers=signers)
     vault = bytes(config.vaults[place.asset])
@@ -277,10 +283,12 @@ class ActReader:
         )
 
     def _owner(self, executed: Executed, payout: Payout) -> Account:
-        """The wallet paid; the token account itself where the transaction hides its owner."""
+        """The wallet paid, by its associated account; any other token account stands for itself."""
         account = payout.account
-        after = executed.owners_after.get(account) or executed.owners_before.get(account)
-        return Account(after or account)
+        owner = executed.owners_after.get(account) or executed.owners_before.get(account)
+        if owner is None or bytes(programs.token_account(owner, payout.place.token)) != account:
+            return Account(account)
+        return Account(owner)
 
     def _place_id(self, executed: Executed, payout: Payout) -> TransferId:
         signature = bytes(Signature.from_string(executed.signature))

@@ -75,3 +75,10 @@ class SolanaConfig:
     def multisigs(self) -> tuple[Account, ...]:
         """Every multisig that ever was the quorum, the present one first."""
         return (self.multisig, *self.past_multisigs)
+
+    @property
+    def own(self) -> frozenset[bytes]:
+        """Accounts of the bridge, which are never paid: what reached them would be lost."""
+        mints = [place.token for place in self.tokens]
+        others = (self.beacon, self.fee_collector, self.receipt_mint, *self.multisigs)
+        return frozenset(map(bytes, (*mints, *self.vaults.values(), *others)))

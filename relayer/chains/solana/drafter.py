@@ -17,8 +17,9 @@ from solders.signature import Signature
 from relayer.chains.solana.acts import payload_of
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.pace import Blocks
+from relayer.chains.solana.recipients import Recipients
 from relayer.chains.solana.rpc import SolanaRpc
-from relayer.chains.solana.terms import MessageTerms, read_terms
+from relayer.chains.solana.terms import MessageTerms, Pays, read_terms
 from relayer.domain.address import ChainId
 from relayer.domain.draft import Attestation, Draft, payload_digest
 from relayer.domain.errors import DraftRefused, SettingRefused
@@ -38,6 +39,7 @@ class SolanaDrafter:
         """Draft for ``config.chain``, with blocks read through ``rpc``."""
         self._config = config
         self._blocks = Blocks(rpc, config.slot_seconds, now)
+        self._recipients = Recipients(config, rpc)
         self._now = now
 
     @property
@@ -69,6 +71,7 @@ class SolanaDrafter:
         signers = tuple(key for key in attesters if key in self._config.attesters)[: self.quorum]
         if len(signers) < self.quorum:
             raise DraftRefused(f"{len(signers)} attesters are given, {self.quorum} must sign")
+        pays = await self._pays(kind, deposit)
         header = await self._blocks.header_living((dies_at - self._now()) * _PRUDENCE)
         terms = MessageTerms(
             blockhash=header.blockhash,
@@ -78,6 +81,7 @@ class SolanaDrafter:
             payer=self._config.payer,
             cu_price=self._config.cu_price,
             cu_limit=self._config.cu_limit,
+            pays=pays,
         )
         dead = await self._blocks.death_of(header.last_valid)
         return Draft(
@@ -102,6 +106,8 @@ class SolanaDrafter:
         """
         read = self._read(terms)
         payload_of(self._config, kind, deposit, read)
+        if await self._pays(kind, deposit) is not read.pays:
+            raise DraftRefused(f"the recipient is not the {read.pays} that the message pays")
         header = await self._blocks.header(read.slot)
         if header is None or header.blockhash != read.blockhash:
             raise DraftRefused(f"no block at slot {read.slot} has the message's blockhash")
@@ -126,6 +132,10 @@ class SolanaDrafter:
 
     def content(self, deposit: Deposit) -> None:
         """None: a frozen receipt holds no digest."""
+
+    async def _pays(self, kind: ActKind, deposit: Deposit) -> Pays:
+        """How a delivery's recipient is paid, by this node; other acts pay wallets."""
+        return await self._recipients.pays(deposit) if kind is ActKind.DELIVER else Pays.WALLET
 
     def _read(self, terms: Terms) -> MessageTerms:
         read, known = read_terms(terms), self._config.attesters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from solders.pubkey import Pubkey
@@ -13,7 +14,16 @@ from relayer.domain.wire import Terms
 BLOCKHASH_BLOCKS: Final = 150
 """Blocks after its own for which a blockhash is taken; one later a landing was still seen."""
 
-_NAMES = frozenset({"blockhash", "slot", "last_valid", "signers", "payer", "cu_price", "cu_limit"})
+_NAMES = frozenset(
+    {"blockhash", "slot", "last_valid", "signers", "payer", "cu_price", "cu_limit", "pays"}
+)
+
+
+class Pays(StrEnum):
+    """What the recipient of a delivery is: a wallet, or itself a token account of the asset."""
+
+    WALLET = "wallet"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +32,7 @@ class MessageTerms:
 
     ``slot`` is the block whose hash is named, so that an attester can look up how old it is;
     ``last_valid`` is a block height, ``cu_price`` micro-lamports. ``signers`` are in the order in
-    which the message names them.
+    which the message names them. ``pays`` says what the recipient is on this chain.
     """
 
     blockhash: bytes
@@ -32,6 +42,7 @@ class MessageTerms:
     payer: bytes
     cu_price: int
     cu_limit: int
+    pays: Pays = Pays.WALLET
 
     def write(self) -> dict[str, str]:
         """As texts."""
@@ -43,6 +54,7 @@ class MessageTerms:
             "payer": _text(self.payer),
             "cu_price": str(self.cu_price),
             "cu_limit": str(self.cu_limit),
+            "pays": self.pays.value,
         }
 
 
@@ -59,6 +71,7 @@ def read_terms(terms: Terms) -> MessageTerms:
             payer=_key(terms["payer"]),
             cu_price=int(terms["cu_price"]),
             cu_limit=int(terms["cu_limit"]),
+            pays=Pays(terms["pays"]),
         )
     except ValueError as error:
         raise DraftRefused("the terms hold what is neither a number nor a key") from error

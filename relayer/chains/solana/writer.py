@@ -44,6 +44,8 @@ _ALREADY: Final = "AlreadyProcessed"
 _POOR: Final = frozenset({"AccountNotFound", "InsufficientFundsForFee"})
 _POOR_CODE: Final = 1
 """The system program's and the token program's word for too few lamports or units."""
+_PAYOUT: Final = 4
+"""The first instruction of an act that can move shares."""
 _CREATING: Final = frozenset({2, 4})
 """Instructions of an act that pay the rent of an account."""
 _SLOTS_PER_BLOCK: Final = 4
@@ -228,5 +230,7 @@ def _reason(error: Any) -> str:
     if isinstance(error, str) or "InstructionError" not in error:
         return str(error)
     place, cause = error["InstructionError"]
+    if place >= _PAYOUT and cause == {"Custom": _POOR_CODE}:
+        return f"instruction {place}: the vault is short, or what it allows"
     code = cause.get("Custom", -1) if isinstance(cause, dict) else -1
     return f"instruction {place}: {_WORDS.get(code, cause)}"

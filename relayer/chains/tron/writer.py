@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from relayer.chains.gateway.acts import calldata
-from relayer.chains.gateway.events import GatewayLog, skipped_of
+from relayer.chains.gateway.acts import calldata, item_calldata
+from relayer.chains.gateway.events import GatewayLog, SkipCode, skipped_of
 from relayer.chains.gateway.reads import ITEM_GAS_CALL
 from relayer.chains.gateway.words import number_at
 from relayer.chains.tron.codec import TxInfo, logs_at, tron_address
@@ -158,9 +158,22 @@ class TronWriter:
             raise Unwanted(answer.reverted)
         skipped = self._skips(answer.logs)
         if len(skipped) >= len({act.deposit.id for act in acts}):
-            words = (f"{transfer.hex()}: {word}" for transfer, word in skipped.items())
-            raise Unwanted("; ".join(words))
+            words = await self._words(acts, skipped)
+            raise Unwanted("; ".join(f"{one.hex()}: {word}" for one, word in words.items()), words)
         return answer.energy
+
+    async def _words(
+        self, acts: Sequence[Act], skipped: Mapping[TransferId, str]
+    ) -> Mapping[TransferId, str]:
+        """The token's own word where the gateway only says that the token refused."""
+        words = dict(skipped)
+        for act in acts:
+            if words.get(act.deposit.id) == SkipCode.TOKEN_REFUSED.word:
+                call = item_calldata(self._place, act)
+                answer = await self._rpc.call(self._gateway, call, owner=self._gateway)
+                if answer.reverted is not None:
+                    words[act.deposit.id] = f"{SkipCode.TOKEN_REFUSED.word}: {answer.reverted}"
+        return words
 
     def _shrink(self, tried: int) -> None:
         self._batch, self._in_time = max(min(self._batch, tried) // 2, 1), 0

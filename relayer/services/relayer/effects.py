@@ -14,7 +14,14 @@ from typing import Final
 from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
 from relayer.domain.draft import Act, Landing, LandingKind, Submission
-from relayer.domain.errors import Disagreement, PayerEmpty, Rejected, RelayerError, Transient
+from relayer.domain.errors import (
+    Disagreement,
+    PayerEmpty,
+    Rejected,
+    RelayerError,
+    Transient,
+    Unwanted,
+)
 from relayer.domain.facts import (
     DepositDenied,
     DepositVerified,
@@ -29,6 +36,7 @@ from relayer.domain.lifecycle import (
     Transfer,
 )
 from relayer.domain.reasons import Reason
+from relayer.domain.refusals import FOR_GOOD, reason_of
 from relayer.domain.transfer import (
     ActKind,
     Delivery,
@@ -239,7 +247,17 @@ class Effects:
         except Transient as error:
             return self._unsealed(transfers, Reason.DESTINATION_UNREADABLE, error)
         except Rejected as error:
-            return self._unsealed(transfers, Reason.SUBMISSION_FAILED, error)
+            words = error.words if isinstance(error, Unwanted) else {}
+            refused = [self._refused(t, words.get(t.deposit.id, str(error))) for t in transfers]
+            return SealOutcome(submission=None, facts=tuple(refused))
+
+    def _refused(self, transfer: Transfer, word: str) -> Held | Parked:
+        """Wait for what ends by itself; park what the chain refuses for good."""
+        now, reason, deposit = self._clock.now(), reason_of(word), transfer.deposit
+        if reason in FOR_GOOD:
+            return Parked(id=deposit.id, reason=reason, at=now, detail=word, act=transfer.act)
+        until = now + wait_before(transfer.attempts + 1)
+        return Held(id=deposit.id, reason=reason, until=until, at=now, detail=word)
 
     def _unsealed(
         self, transfers: Sequence[Transfer], reason: Reason, error: RelayerError
@@ -288,7 +306,7 @@ class Effects:
                 Unlanded(
                     id=transfer_id,
                     tx=tx,
-                    reason=Reason.SUBMISSION_EXPIRED if dead else Reason.SUBMISSION_FAILED,
+                    reason=Reason.SUBMISSION_EXPIRED if dead else reason_of(skipped or ""),
                     until=now if dead else now + wait_before(1),
                     at=now,
                     detail=skipped or landing.detail or refused,
