@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from relayer import __version__
 from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.control import control_routes
+from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId, Family, family_of
@@ -40,6 +41,7 @@ from relayer.services.attester.attester import Attester, Post
 from relayer.services.attester.journal import Journal
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.listener import Listener, ListenerSettings
+from relayer.services.monitor.ledger_file import LedgerFile
 from relayer.services.monitor.monitor import Monitor, MonitorSettings
 from relayer.services.relayer.book import Spread
 from relayer.services.relayer.effects import Effects, Pace
@@ -150,7 +152,7 @@ class Process:
                 self._attest(bus, one, directory, gatekeeper) for one in self._settings.attesters
             ]
         if Service.MONITOR in self._services:
-            bodies.append(self._monitor(bus, gatekeeper))
+            bodies.append(self._monitor(bus, directory, gatekeeper))
         if Service.TRACKER in self._services:
             bodies.append(Tracker(bus, directory / "tracker.db").run())
         return bodies
@@ -271,18 +273,21 @@ class Process:
             clock=self._clock,
             observer=self._observer,
         )
-        return _with_journal(journal, attester)
+        return _closing(journal, attester.run)
 
     def _attester_key(self, one: AttesterSettings, chain: ChainId) -> Signer:
         if family_of(chain) is Family.SOLANA:
             return ed25519(self._settings, one.solana_key)
         return secp256k1(self._settings, one.evm_key)
 
-    def _monitor(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> Awaitable[None]:
+    def _monitor(self, bus: SqliteBus, directory: Path, gatekeeper: Gatekeeper) -> Awaitable[None]:
         settings = self._settings
         if settings.monitor.key is None or settings.reserves is None:
             msg = "monitor.key and reserves are needed where a monitor runs"
             raise SettingRefused(msg)
+        kept = LedgerFile(
+            directory / "monitor.db", Keeper(_state_key(settings, "monitor")), subject_of(settings)
+        )
         monitor = Monitor(
             bus=bus,
             readers=self._readers(),
@@ -296,17 +301,18 @@ class Process:
             gatekeeper=gatekeeper,
             clock=self._clock,
             observer=self._observer,
+            kept=kept,
         )
-        return monitor.run()
+        return _closing(kept, monitor.run)
 
     async def _close(self) -> None:
         for kit in self._kits.values():
             await kit.close()
 
 
-async def _with_journal(journal: Journal, attester: Attester) -> None:
-    with closing(journal):
-        await attester.run()
+async def _closing(file: Journal | LedgerFile, run: Callable[[], Awaitable[None]]) -> None:
+    with closing(file):
+        await run()
 
 
 def lanes_of(settings: Settings) -> dict[ChainId, int]:

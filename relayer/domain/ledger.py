@@ -6,15 +6,50 @@ once, by the one delivery on its destination or the one refund on its source tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.supply import Counters, Finding, check_act
 from relayer.domain.transfer import ChainFact, Delivery, Deposit, Refund, TransferId, Void
+from relayer.domain.wire import Codec, Word
 
 Act = Delivery | Refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSums:
+    """All of a ledger but the ids it has seen: small, however long the history.
+
+    ``mark`` is the exclusive or of all ids that are open or consumed, and ``seen`` their number:
+    by them a reader knows that it has the very ids that belong to these sums.
+    """
+
+    type: Literal["ledger"] = "ledger"
+    v: Literal[1] = 1
+    upto: Mapping[str, int]
+    times: Mapping[str, int]
+    counters: tuple[tuple[str, str, Counters], ...]
+    nonces: tuple[tuple[str, str, int], ...]
+    unmatched: tuple[Annotated[Act, Field(discriminator="type")], ...]
+    broken: tuple[Finding, ...]
+    seen: int
+    mark: Word
+
+
+LEDGER: Final[Codec[LedgerSums]] = Codec(LedgerSums)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerChanges:
+    """Deposits that were opened and ids that were consumed since the last call, net."""
+
+    opened: tuple[Deposit, ...]
+    consumed: tuple[TransferId, ...]
 
 
 @dataclass(slots=True)
@@ -29,6 +64,48 @@ class Ledger:
     _unmatched: dict[tuple[str, TransferId], Act] = field(default_factory=dict)
     _broken: list[Finding] = field(default_factory=list)
     _nonces: dict[tuple[ChainId, ChainId], int] = field(default_factory=dict)
+    _touched: set[TransferId] = field(default_factory=set)
+    _mark: int = 0
+
+    @classmethod
+    def again(
+        cls, sums: LedgerSums, opened: Iterable[Deposit], consumed: Iterable[TransferId]
+    ) -> Ledger | None:
+        """The ledger that had these sums and ids; None if they do not belong together."""
+        ledger = cls(
+            upto={ChainId(chain): height for chain, height in sums.upto.items()},
+            times={ChainId(chain): time for chain, time in sums.times.items()},
+        )
+        ledger._counters = {(ChainId(c), asset): counted for c, asset, counted in sums.counters}
+        ledger._nonces = {(ChainId(a), ChainId(b)): next_one for a, b, next_one in sums.nonces}
+        ledger._unmatched = {(act.type, act.id): act for act in sums.unmatched}
+        ledger._broken = list(sums.broken)
+        ledger._open = {deposit.id: deposit for deposit in opened}
+        ledger._consumed = set(consumed)
+        for transfer in (*ledger._open, *ledger._consumed):
+            ledger._mark ^= int.from_bytes(transfer, "big")
+        return ledger if ledger.sums() == sums else None
+
+    def sums(self) -> LedgerSums:
+        """Everything but the ids."""
+        return LedgerSums(
+            upto={str(chain): height for chain, height in self.upto.items()},
+            times={str(chain): time for chain, time in self.times.items()},
+            counters=tuple((c, asset, counted) for (c, asset), counted in self._counters.items()),
+            nonces=tuple((a, b, next_one) for (a, b), next_one in self._nonces.items()),
+            unmatched=tuple(self._unmatched.values()),
+            broken=tuple(self._broken),
+            seen=len(self._open) + len(self._consumed),
+            mark=self._mark.to_bytes(32, "big"),
+        )
+
+    def changes(self) -> LedgerChanges:
+        """What was opened and consumed since the last call."""
+        touched, self._touched = self._touched, set()
+        return LedgerChanges(
+            opened=tuple(self._open[one] for one in touched if one in self._open),
+            consumed=tuple(one for one in touched if one in self._consumed),
+        )
 
     def fold(self, chain: ChainId, facts: Iterable[ChainFact], upto: int, time: int) -> None:
         """Take the facts of one chain above what was read, up to height ``upto`` at ``time``."""
@@ -81,6 +158,8 @@ class Ledger:
             self._break(deposit, f"deposit {deposit.id.hex()} stands twice in the history")
             return
         self._open[deposit.id] = deposit
+        self._touched.add(deposit.id)
+        self._mark ^= int.from_bytes(deposit.id, "big")
 
     def _check_nonce(self, deposit: Deposit) -> None:
         """A counted source has no gap: a missing nonce is a deposit nobody saw."""
@@ -108,6 +187,7 @@ class Ledger:
             self._broken.append(finding)
         del self._open[act.id]
         self._consumed.add(act.id)
+        self._touched.add(act.id)
 
     def _add(self, chain: ChainId, asset: str, counter: str, shares: int) -> None:
         known = self._counters.get((chain, asset), Counters())

@@ -32,6 +32,7 @@ from relayer.services.attester.attester import Attester, Post
 from relayer.services.attester.journal import Journal
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.listener import Listener, ListenerSettings
+from relayer.services.monitor.ledger_file import LedgerFile
 from relayer.services.monitor.monitor import Monitor, MonitorSettings
 from relayer.services.relayer.book import Spread
 from relayer.services.relayer.effects import Effects, Pace
@@ -112,7 +113,7 @@ class Bridge:
         gatekeeper = Gatekeeper(bus, self.policy, self.observer)
         async with asyncio.TaskGroup() as group:
             group.create_task(gatekeeper.run())
-            group.create_task(self.monitor(bus, gatekeeper).run())
+            group.create_task(self.watch(bus, gatekeeper))
             for number, signer in enumerate(ATTESTERS if attesters else ()):
                 group.create_task(self.attest(bus, gatekeeper, number, signer))
             for chain in PAIR:
@@ -202,18 +203,34 @@ class Bridge:
                 observer=self.observer,
             ).run()
 
-    def monitor(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> Monitor:
+    async def watch(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> None:
+        """Run the monitor, which goes on from what the one before it has read."""
+        with contextlib.closing(self.kept()) as kept:
+            await self.monitor(bus, gatekeeper, self.readers(), kept).run()
+
+    def kept(self) -> LedgerFile:
+        """The monitor's file."""
+        return LedgerFile(self.directory / "monitor.db", KEEPER, "bridge")
+
+    def monitor(
+        self,
+        bus: SqliteBus,
+        gatekeeper: Gatekeeper,
+        readers: dict[ChainId, FakeReader],
+        kept: LedgerFile,
+    ) -> Monitor:
         """The monitor over both chains."""
         policy = SupplyPolicy(chains=PAIR, lease=30, elsewhere={}, excluded={}, issued={})
         return Monitor(
             bus=bus,
-            readers=self.readers(),
+            readers=readers,
             reserves=self.reserve,
             signer=MONITOR,
-            settings=MonitorSettings(assets=("TSLAx",), policy=policy, every=0.05),
+            settings=MonitorSettings(assets=("TSLAx",), policy=policy, every=0.05, save_every=0.0),
             gatekeeper=gatekeeper,
             clock=self.clock,
             observer=self.observer,
+            kept=kept,
         )
 
 

@@ -35,6 +35,7 @@ from relayer.ports.clock import Clock
 from relayer.ports.reserve import ReserveSource
 from relayer.ports.signer import Signer
 from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.monitor.ledger_file import LedgerFile
 
 READINGS_TO_LATCH = 2
 """Complete readings in a row that must break A before it latches."""
@@ -45,11 +46,12 @@ SPAN = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorSettings:
-    """``every`` seconds a round begins; ``assets`` by symbol."""
+    """``every`` seconds a round begins, ``save_every`` the ledger is kept; ``assets`` by symbol."""
 
     assets: tuple[str, ...]
     policy: SupplyPolicy
     every: float = 3.0
+    save_every: float = 10.0
 
 
 class MonitorObserver(Protocol):
@@ -79,8 +81,11 @@ class Monitor:
         gatekeeper: Gatekeeper,
         clock: Clock,
         observer: MonitorObserver,
+        kept: LedgerFile | None = None,
     ) -> None:
-        """Keep the parts; ``run`` does the work."""
+        """Keep the parts; ``run`` does the work, from the ledger that was ``kept``."""
+        self._kept = kept
+        self._saved_at = 0.0
         self._bus = bus
         self._readers = readers
         self._reserves = reserves
@@ -89,7 +94,7 @@ class Monitor:
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._observer = observer
-        self._ledger = Ledger()
+        self._ledger = (kept and kept.load()) or Ledger()
         self._sequence = 0
         self._broken: dict[str, int] = {}
         self._unread: dict[ChainId, str] = {}
@@ -109,7 +114,15 @@ class Monitor:
         verdicts = [await self._weigh(asset, snapshots) for asset in self._settings.assets]
         for verdict in verdicts:
             await self._publish(verdict)
+        self._save()
         return verdicts
+
+    def _save(self) -> None:
+        """Keep what was folded, now and then: what is lost is read again."""
+        now = self._clock.now()
+        if self._kept is not None and now - self._saved_at >= self._settings.save_every:
+            self._kept.save(self._ledger)
+            self._saved_at = now
 
     async def _read_chains(self) -> list[SupplySnapshot]:
         async with asyncio.TaskGroup() as group:
