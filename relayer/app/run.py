@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from relayer import __version__
 from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.control import control_routes
+from relayer.app.policies import limits_of, supply_policy_of
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
 from relayer.bus.sqlite import SqliteBus
@@ -28,10 +29,7 @@ from relayer.domain.address import ChainId, Family, family_of
 from relayer.domain.errors import SettingRefused
 from relayer.domain.gate import GatePolicy
 from relayer.domain.keep import Keeper
-from relayer.domain.limits import Limits
 from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, state
-from relayer.domain.transfer import Route
-from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition
 from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.shared import SharedReader
@@ -48,7 +46,7 @@ from relayer.services.relayer.effects import Effects, Pace
 from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
-from relayer.settings import AssetSettings, AttesterSettings, ChainSettings, Settings, shares
+from relayer.settings import AttesterSettings, ChainSettings, Settings
 from relayer.telemetry.http import serve_health
 from relayer.telemetry.metrics import Extent, declare
 from relayer.telemetry.observer import Observer
@@ -295,7 +293,7 @@ class Process:
             signer=ed25519(settings, settings.monitor.key),
             settings=MonitorSettings(
                 assets=tuple(asset.symbol for asset in settings.assets),
-                policy=_supply_policy(settings),
+                policy=supply_policy_of(settings),
                 every=settings.monitor.every_seconds,
             ),
             gatekeeper=gatekeeper,
@@ -318,45 +316,6 @@ async def _closing(file: Journal | LedgerFile, run: Callable[[], Awaitable[None]
 def lanes_of(settings: Settings) -> dict[ChainId, int]:
     """How many lanes each chain has: one per payer."""
     return {chain.id: max(1, len(chain.payers)) for chain in settings.chains}
-
-
-def limits_of(settings: Settings) -> dict[Route, Limits]:
-    """The limits of every route: each pair of chains that both have the asset's token."""
-    return {
-        route: _limits(asset) for asset in settings.assets for route in _routes(settings, asset)
-    }
-
-
-def _routes(settings: Settings, asset: AssetSettings) -> list[Route]:
-    places = [c.id for c in settings.chains if any(t.asset == asset.symbol for t in c.tokens)]
-    return [
-        Route(source=source, destination=destination, asset=asset.symbol)
-        for source in places
-        for destination in places
-        if source != destination
-    ]
-
-
-def _limits(asset: AssetSettings) -> Limits:
-    return Limits(
-        minimum=shares(asset.minimum),
-        cap=shares(asset.cap),
-        window_cap=shares(asset.window_cap),
-        window=asset.window_seconds,
-        large=shares(asset.large),
-        large_delay=asset.large_delay_seconds,
-    )
-
-
-def _supply_policy(settings: Settings) -> SupplyPolicy:
-    return SupplyPolicy(
-        chains=tuple(chain.id for chain in settings.chains),
-        reserve_age=settings.monitor.reserve_age_seconds,
-        lease=settings.monitor.lease_seconds,
-        elsewhere={a.symbol: shares(a.elsewhere) for a in settings.assets},
-        excluded={a.symbol: shares(a.excluded) for a in settings.assets},
-        issued={a.symbol: shares(a.issued) for a in settings.assets if a.issued},
-    )
 
 
 def _extent(settings: Settings) -> Extent:
