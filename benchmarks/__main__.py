@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.flows import Result, measure_flows
+from benchmarks.history import Started, measure_history
 
 
 def table(results: list[Result]) -> Table:
@@ -45,7 +46,24 @@ def table(results: list[Result]) -> Table:
     return shown
 
 
-async def _measure(arguments: argparse.Namespace) -> list[Result]:
+def table_of_start(started: Started) -> Table:
+    """A start on top of a history."""
+    shown = Table(
+        title=f"start on {started.transfers} transfers, {started.files_mib:.0f} MiB of files"
+    )
+    shown.add_column("figure")
+    shown.add_column("value", justify="right")
+    shown.add_row("until /readyz, s", f"{started.ready:.1f}")
+    shown.add_row("until every asset has its lease, s", f"{started.leases:.1f}")
+    shown.add_row("CPU of the start, s", f"{started.start_cpu:.1f}")
+    shown.add_row("memory then, MiB", f"{started.started_mib:.0f}")
+    shown.add_row("memory at most, with transfers on top, MiB", f"{started.peak_mib:.0f}")
+    return shown
+
+
+async def _flows(arguments: argparse.Namespace) -> list[Result]:
+    if not arguments.burst and not arguments.steady:
+        return []
     with tempfile.TemporaryDirectory() as directory:
         return await measure_flows(
             Path(directory),
@@ -56,20 +74,36 @@ async def _measure(arguments: argparse.Namespace) -> list[Result]:
         )
 
 
+async def _start(arguments: argparse.Namespace) -> Started | None:
+    if not arguments.history:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        return await measure_history(Path(directory), arguments.history)
+
+
 def main() -> None:
     """Measure and print; ``--json`` for machines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--burst", type=int, default=500)
     parser.add_argument("--steady", type=int, default=900)
     parser.add_argument("--rate", type=float, default=30.0)
+    parser.add_argument("--history", type=int, default=100_000)
     parser.add_argument("--profile", type=Path, help="directory to write profiles into")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    results = asyncio.run(_measure(arguments))
+    results, started = asyncio.run(_flows(arguments)), asyncio.run(_start(arguments))
     if arguments.json:
-        print(json.dumps([asdict(result) for result in results], indent=2))
-    else:
-        Console(width=110).print(table(results))
+        figures = {
+            "flows": [asdict(result) for result in results],
+            "start": asdict(started) if started else None,
+        }
+        print(json.dumps(figures, indent=2))
+        return
+    console = Console(width=110)
+    if results:
+        console.print(table(results))
+    if started:
+        console.print(table_of_start(started))
 
 
 main()
