@@ -32,15 +32,15 @@ class Child:
         """Start the process; it is the caller's to stop it."""
         self._file = self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *self.command,
-            "run",
-            "--config",
-            str(self.config),
+            *self.line(),
             stdout=self._file,
             stderr=self._file,
             stdin=asyncio.subprocess.DEVNULL,
         )
+
+    def line(self) -> list[str]:
+        """The whole command line."""
+        return [sys.executable, *self.command, "run", "--config", str(self.config)]
 
     @property
     def pid(self) -> int | None:
