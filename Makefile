@@ -37,4 +37,4 @@ lock: setup ## renew the lock files after a change of dependencies
 	@./scripts/lock
 
 clean: ## remove all that was brought or built
-	@rm -rf .venv .cache .state dist .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache contracts/node_modules contracts/out contracts/cache
+	@rm -rf .venv .cache .state dist .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache contracts/node_modules benchmarks/peers/node_modules contracts/out contracts/cache
