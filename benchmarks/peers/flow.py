@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from benchmarks.measures import share
 from benchmarks.peers.watch import Watch
 from relayer.cli.demo.child import Child
 
@@ -52,11 +53,9 @@ class Flow:
         """Messages per second, first departure to last arrival."""
         return self.delivered / self.seconds if self.seconds else 0.0
 
-    def at(self, share: float) -> float:
-        """The latency below which a share of the delivered lies."""
-        if not self.latencies:
-            return float("nan")
-        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
+    def at(self, part: float) -> float:
+        """The latency below which this part of the delivered lies."""
+        return share(list(self.latencies), part)
 
 
 async def flow(
