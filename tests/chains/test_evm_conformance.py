@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
+from relayer.chains.evm.identity import prove
+from relayer.chains.evm.reader import EvmReader
+from relayer.chains.evm.rpc import EvmRpc
+from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.evm_world import SOLANA, TRON, TRON_GATEWAY, World, evm_world, harness_of
 from tests.chains.harness import ChainHarness
+from tests.chains.liars import liar, lie_of_evm
+from tests.chains.reading import Reading
+from tests.chains.several import two_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,3 +45,24 @@ class TestEvmWithTron(ChainConformance):
     def harness(self, world: World) -> ChainHarness:
         """Deposits go to and come from Tron."""
         return harness_of(world, TRON, TRON_GATEWAY)
+
+
+class TestEvmThroughThreeEndpoints(Reading, Books):
+    """What is read through three endpoints, one of which lies at every other question."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def harness(self, world: World) -> AsyncIterator[ChainHarness]:
+        """The first endpoint is the liar."""
+        async with liar(world.config.url, lie_of_evm) as lying:
+            rpcs = [EvmRpc(url) for url in (lying.url, world.config.url, world.config.url)]
+            members = [
+                (EvmReader(world.config, rpc), partial(prove, rpc, world.config.chain))
+                for rpc in rpcs
+            ]
+            made = harness_of(world, TRON, TRON_GATEWAY)
+            made.reader = two_of(world.config.chain, members)
+            try:
+                yield made
+            finally:
+                await made.reader.close()
+            assert lying.lies > 0 or not lying.told

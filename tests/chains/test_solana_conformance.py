@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
+from relayer.chains.solana.identity import prove
+from relayer.chains.solana.reader import SolanaReader
+from relayer.chains.solana.rpc import SolanaRpc
+from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.harness import ChainHarness
+from tests.chains.liars import liar, lie_of_solana
+from tests.chains.reading import Reading
+from tests.chains.several import two_of
 from tests.chains.solana_world import (
     BNB,
     BNB_GATEWAY,
@@ -33,3 +41,24 @@ class TestSolana(ChainConformance):
     def harness(self, world: SolanaWorld) -> ChainHarness:
         """A fresh adapter on the same bridge."""
         return world.harness(BNB, BNB_GATEWAY)
+
+
+class TestSolanaThroughThreeEndpoints(Reading, Books):
+    """What is read through three endpoints, one of which lies at every other question."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def harness(self, world: SolanaWorld) -> AsyncIterator[ChainHarness]:
+        """The first endpoint is the liar."""
+        config = world.config
+        async with liar(config.url, lie_of_solana) as lying:
+            rpcs = [SolanaRpc(url) for url in (lying.url, config.url, config.url)]
+            members = [
+                (SolanaReader(config, rpc), partial(prove, rpc, config.chain)) for rpc in rpcs
+            ]
+            made = world.harness(BNB, BNB_GATEWAY)
+            made.reader = two_of(config.chain, members)
+            try:
+                yield made
+            finally:
+                await made.reader.close()
+            assert lying.lies > 0 or not lying.told

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -22,6 +23,7 @@ from relayer.chains.gateway.configure import (
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.depositor import TronDepositor
 from relayer.chains.tron.drafter import TronDrafter
+from relayer.chains.tron.identity import prove
 from relayer.chains.tron.reader import TronReader
 from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.sender import TronSender
@@ -33,8 +35,12 @@ from relayer.domain.amount import WAD, Shares
 from relayer.domain.draft import Submission
 from relayer.domain.transfer import Mode
 from relayer.signing.local import Secp256k1Signer, parse_secret
+from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.harness import ChainHarness, fresh_account
+from tests.chains.liars import liar, lie_of_tron
+from tests.chains.reading import Reading
+from tests.chains.several import two_of
 
 REAL = "XSTOCKS_TEST_TRON_URL" in os.environ
 PATIENT_SECONDS = 300 if REAL else 60
@@ -196,3 +202,23 @@ class TestTronWithBnb(ChainConformance):
     def harness(self, world: World) -> ChainHarness:
         """Deposits go to and come from BNB Chain."""
         return harness_of(world, BNB, BNB_GATEWAY)
+
+
+class TestTronThroughThreeEndpoints(Reading, Books):
+    """What is read through three endpoints, one of which lies at every other question."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def harness(self, world: World) -> AsyncIterator[ChainHarness]:
+        """The first endpoint is the liar."""
+        config = world.config
+        async with liar(config.solidity_url, lie_of_tron) as lying:
+            views = (lying.url, config.solidity_url, config.solidity_url)
+            rpcs = [TronRpc(config.url, view) for view in views]
+            members = [(TronReader(config, rpc), partial(prove, rpc, config.chain)) for rpc in rpcs]
+            made = harness_of(world, BNB, BNB_GATEWAY)
+            made.reader = two_of(config.chain, members)
+            try:
+                yield made
+            finally:
+                await made.reader.close()
+            assert lying.lies > 0 or not lying.told
