@@ -226,6 +226,10 @@ class PaceSettings(_Section):
     draft_seconds: float = Field(60.0, gt=1, description="Longest life of a draft.")
     sweep_seconds: float = Field(120.0, gt=0, description="How often the Sweep runs.")
     confirm_seconds: float = Field(0.5, gt=0, description="How often submissions are looked at.")
+    resend_seconds: float = Field(4.0, gt=0, description="Unlanded bytes are sent again after.")
+    outbid_seconds: float = Field(
+        9.0, gt=0, description="Where nonces order: a dearer submission is made after."
+    )
     in_flight: int = Field(256, ge=1, description="Unfinished submissions per lane.")
 
 

@@ -30,6 +30,7 @@ from relayer.domain.errors import SettingRefused
 from relayer.domain.gate import GatePolicy
 from relayer.domain.keep import Keeper
 from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, state
+from relayer.domain.submission import Patience
 from relayer.ports.bus import Partition
 from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.shared import SharedReader
@@ -43,6 +44,7 @@ from relayer.services.monitor.ledger_file import LedgerFile
 from relayer.services.monitor.monitor import Monitor, MonitorSettings
 from relayer.services.relayer.book import Spread
 from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.following import Following
 from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
@@ -222,14 +224,18 @@ class Process:
             pace=Pace(
                 quorum=pace.quorum_seconds,
                 draft_life=pace.draft_seconds,
-                confirm_every=pace.confirm_seconds,
             ),
+        )
+        following = Following(
+            writer=writer,
+            clock=self._clock,
+            patience=Patience(resend=pace.resend_seconds, outbid=pace.outbid_seconds),
+            every=pace.confirm_seconds,
         )
         lane_settings = LaneSettings(
             chain=chain.id,
             lanes=len(chain.payers),
             limits=limits_of(self._settings),
-            batch=writer.batch,
             ordered=writer.ordered,
             in_flight=pace.in_flight,
             sweep_every=pace.sweep_seconds,
@@ -243,6 +249,7 @@ class Process:
                 lanes=lanes_of(self._settings),
             ),
             effects=effects,
+            following=following,
             sweep=Sweep(readers, chain.id),
             drafter=drafter,
             gatekeeper=gatekeeper,

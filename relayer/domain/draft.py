@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from eth_hash.auto import keccak
 
@@ -77,6 +77,9 @@ class Submission:
     ``tx`` is the hash, signature or txid known before broadcasting. ``nonce`` orders EVM
     transactions of one payer (None elsewhere). ``bounds`` is what its chain's own rule needs to
     say that it can no longer land: lastValidBlockHeight, or expiration in milliseconds.
+    ``price`` is what it offers for a unit of gas, in the chain's smallest coin (0 where nothing
+    is bid). After ``useful_until`` (seconds; 0: unknown) none of its acts would be executed. One
+    without ``ids`` executes nothing: it only uses up its nonce.
     """
 
     tx: str
@@ -85,6 +88,8 @@ class Submission:
     raw: HexBytes
     nonce: int | None = None
     bounds: int = 0
+    price: int = 0
+    useful_until: int = 0
     made_at: float
 
 
@@ -111,6 +116,22 @@ class Landing:
     height: int | None = None
     skipped: Mapping[TransferId, str]
     detail: str = ""
+
+
+PENDING: Final = Landing(kind=LandingKind.PENDING, skipped={})
+"""Nothing is known but that it may still land."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landings:
+    """What is known of several submissions at one moment, by their ``tx``.
+
+    ``next_nonce`` is the payer's lowest nonce that no block has, final or not: a submission below
+    it is in a block or has lost its nonce to another one. None on chains without nonces.
+    """
+
+    of: Mapping[str, Landing]
+    next_nonce: int | None = None
 
 
 def payload_digest(payload: bytes) -> bytes:

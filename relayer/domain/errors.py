@@ -7,6 +7,7 @@ RelayerError
 │   ├── Disagreement   endpoints contradict each other
 │   ├── HistoryPruned  the endpoint no longer holds the heights asked for
 │   ├── PayerEmpty     the lane's payer is short of native coin
+│   ├── FeeCapped      the chain asks a higher price than the operator allows
 │   └── Lost           a commit is not known to have succeeded (relayer.ports.bus)
 ├── Rejected           never try again: this input is refused for good
 │   ├── AddressRefused an account text or shape that is not valid on its chain
@@ -56,6 +57,10 @@ class HistoryPruned(Transient):
 
 class PayerEmpty(Transient):
     """The lane's payer is short of native coin; the message names the missing amount."""
+
+
+class FeeCapped(Transient):
+    """The chain asks a higher price than the operator allows; the message names both."""
 
 
 class Rejected(RelayerError):

@@ -106,11 +106,27 @@ class Attested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A signed transaction that carries this Transfer is persisted."""
+    """A signed transaction that carries this Transfer is persisted.
+
+    ``replaces`` names the submission whose nonce it takes over: the Transfer counts as submitted
+    under both, and at most one of them lands.
+    """
 
     id: IdWord
     tx: str
     at: float
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """That transaction does not get in under a Reason that ends by itself; it may still land."""
+
+    id: IdWord
+    tx: str
+    reason: Reason
+    at: float
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +217,7 @@ Fact = (
     | Drafted
     | Attested
     | Sealed
+    | Stuck
     | Landed
     | Unlanded
     | Delivered

@@ -44,6 +44,7 @@ from relayer.domain.facts import (
     RefundOrdered,
     Retried,
     Sealed,
+    Stuck,
     Unlanded,
     Voided,
 )
@@ -148,6 +149,8 @@ def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes
             return _parked(transfer, fact)
         case Attested():
             return _attested(transfer, fact)
+        case Stuck():
+            return _stuck(transfer, fact)
         case Unlanded():
             return _unlanded(transfer, fact)
         case Delivered() | Refunded():
@@ -192,13 +195,21 @@ def _advance(
                 told=Stage.SIGNING,
                 effects=(Effect.REQUEST_SIGNATURES,),
             )
-        case Sealed(tx=tx, at=at), Stage.READY:
-            submitted = replace(_enter(transfer, Stage.SUBMITTED, at), submission=tx)
-            return Transition(transfer=submitted, told=Stage.SUBMITTED)
+        case Sealed(tx=tx, at=at, replaces=None), Stage.READY:
+            return _submitted(transfer, tx, at)
+        case Sealed(tx=tx, at=at, replaces=str(older)), Stage.SUBMITTED if (
+            older == transfer.submission
+        ):
+            return _submitted(transfer, tx, at)
         case Landed(tx=tx, at=at), Stage.SUBMITTED if tx == transfer.submission:
             return Transition(transfer=replace(transfer, due_at=at + RECHECK_SECONDS))
         case _:
             return Transition(transfer=transfer)
+
+
+def _submitted(transfer: Transfer, tx: str, at: float) -> Transition:
+    submitted = replace(_enter(transfer, Stage.SUBMITTED, at), submission=tx)
+    return Transition(transfer=submitted, told=Stage.SUBMITTED)
 
 
 def _verified(transfer: Transfer, fact: DepositVerified) -> Transition:
@@ -293,6 +304,15 @@ def _attested(transfer: Transfer, fact: Attested) -> Transition:
     if len(signed.attestations) < fact.needed:
         return Transition(transfer=signed)
     return Transition(transfer=_enter(signed, Stage.READY, fact.at), told=Stage.READY)
+
+
+def _stuck(transfer: Transfer, fact: Stuck) -> Transition:
+    """Say why a submission does not get in; the Transfer stays submitted, for it may still land."""
+    if transfer.stage is not Stage.SUBMITTED or transfer.submission != fact.tx:
+        return Transition(transfer=transfer)
+    told = None if transfer.reason is fact.reason else Stage.SUBMITTED
+    stuck = replace(transfer, reason=fact.reason, detail=fact.detail)
+    return Transition(transfer=stuck, told=told)
 
 
 def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:

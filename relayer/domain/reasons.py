@@ -32,6 +32,7 @@ class Reason(StrEnum):
     RECIPIENT_FROZEN = "recipient_frozen"
     REFUND_ORDERED = "refund_ordered"
     VOID_PENDING = "void_pending"
+    FEE_CAPPED = "fee_capped"
     # Parked: waits for an operator.
     MEMO_MALFORMED = "memo_malformed"
     MEMO_AMBIGUOUS = "memo_ambiguous"
@@ -134,6 +135,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.VOID_PENDING: _say(
         "Your refund waits until it is final that nothing will be delivered.",
         "The void cannot be read as final on the destination yet. Goes on by itself.",
+    ),
+    Reason.FEE_CAPPED: _say(
+        "The destination network is unusually expensive; your transfer goes on by itself.",
+        "The chain asks more than the highest price allowed. Raise the cap, or wait.",
     ),
     Reason.MEMO_MALFORMED: _say(
         "The memo of your deposit names no valid destination; it can be refunded.",

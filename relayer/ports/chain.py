@@ -13,7 +13,7 @@ from typing import Protocol
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
-from relayer.domain.draft import Act, Attestation, Draft, Landing, Submission
+from relayer.domain.draft import Act, Attestation, Draft, Landings, Submission
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import (
     ActKind,
@@ -165,15 +165,28 @@ class ChainWriter(Protocol):
         """A signed transaction for the acts; nothing is sent.
 
         ``nonce`` is the lowest that the lane may use (one above its newest unfinished one), None
-        to ask the chain. PayerEmpty (Transient) names the missing amount of native coin.
+        to ask the chain. PayerEmpty (Transient) names the missing amount of native coin, FeeCapped
+        (Transient) a price above the operator's.
         Unwanted (Rejected) when a simulation shows that no item would be executed.
         """
 
     async def broadcast(self, submission: Submission) -> None:
         """Send the signed bytes; again is harmless. Refused (Rejected) if they can never land."""
 
-    async def landing(self, submission: Submission) -> Landing:
-        """What became of it by the chain's own rules; see Landing."""
+    async def landings(self, submissions: Sequence[Submission]) -> Landings:
+        """What became of each by the chain's own rules, asked in one go; see Landings."""
+
+    async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
+        """A dearer transaction for a nonce, so that it is the one that lands; nothing is sent.
+
+        It carries the acts of ``rivals`` (the submissions on that nonce, oldest first, possibly
+        none); if ``empty`` it executes nothing and only uses the nonce up. FeeCapped (Transient)
+        where the price would be above the operator's, PayerEmpty. Refused where the chain has
+        no nonces.
+        """
+
+    async def balance(self) -> float:
+        """What the payer holds, in whole native coins; for people, never for a decision."""
 
     async def close(self) -> None:
         """Release connections."""

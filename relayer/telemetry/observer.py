@@ -16,9 +16,9 @@ import structlog
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
 from relayer.domain.command import Command
-from relayer.domain.draft import Attestation, LandingKind, SigningRequest, Submission
+from relayer.domain.draft import Attestation, Landing, LandingKind, SigningRequest, Submission
 from relayer.domain.errors import RelayerError, Transient
-from relayer.domain.facts import Fact, Held, Parked, Unlanded
+from relayer.domain.facts import Fact, Held, Parked, Stuck
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
 from relayer.domain.lifecycle import LEFT, Stage, Transfer
 from relayer.domain.reasons import Reason
@@ -32,6 +32,7 @@ NOWHERE = "none"
 """The label of a deposit that names no destination."""
 
 _log = structlog.get_logger("relayer")
+_WITH_REASON = frozenset({Stage.WAITING, Stage.SUBMITTED, Stage.PARKED})
 _OUTCOMES = {
     Stage.DELIVERED: Outcome.DELIVERED,
     Stage.REFUNDED: Outcome.REFUNDED,
@@ -81,7 +82,7 @@ class Observer:
     def facts(self, facts: Sequence[Fact]) -> None:
         """Work ended; why something waits is said once more, in words."""
         for fact in facts:
-            if isinstance(fact, Held | Parked):
+            if isinstance(fact, Held | Parked | Stuck):
                 _log.info(
                     "transfer.waits", transfer_id=fact.id.hex(), reason=fact.reason, why=fact.detail
                 )
@@ -94,19 +95,16 @@ class Observer:
             tx=submission.tx,
             transfers=len(submission.ids),
             nonce=submission.nonce,
+            price=submission.price,
         )
         self._metrics.transfers.submissions.labels(submission.chain, LandingKind.PENDING).inc()
 
-    def landed(self, submission: Submission, facts: Sequence[Fact]) -> None:
-        """The outcome of a submission is final; it is landed if any Transfer in it is."""
-        bad = [fact for fact in facts if isinstance(fact, Unlanded)]
-        outcome = LandingKind.LANDED
-        if bad and len(bad) == len(facts):
-            dead = any(fact.reason is Reason.SUBMISSION_EXPIRED for fact in bad)
-            outcome = LandingKind.DEAD if dead else LandingKind.FAILED
-        write = _log.warning if bad else _log.info
-        why = next((fact.detail for fact in bad), None)
-        chain = submission.chain
+    def landed(self, submission: Submission, landing: Landing) -> None:
+        """The outcome of a submission is final: executed, failed whole, or it can never land."""
+        good = landing.kind is LandingKind.LANDED and not landing.skipped
+        write = _log.info if good else _log.warning
+        why = landing.detail or ", ".join(sorted(set(landing.skipped.values()))) or None
+        chain, outcome = submission.chain, landing.kind
         write("submission.final", chain=chain, tx=submission.tx, outcome=outcome, why=why)
         self._metrics.transfers.submissions.labels(chain, outcome).inc()
 
@@ -271,7 +269,7 @@ class Observer:
         if stage in LEFT:
             self._metrics.transfers.open.labels(owner).dec()
             return
-        known.reason = transfer.reason if stage in (Stage.WAITING, Stage.PARKED) else None
+        known.reason = transfer.reason if stage in _WITH_REASON else None
         self._wait(known.reason, +1)
         self._open[deposit.id] = known
 

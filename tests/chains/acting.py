@@ -172,7 +172,7 @@ class Acting:
         await harness.writer.broadcast(submission)
         assert (await harness.landed(submission)).kind is LandingKind.LANDED
         await harness.writer.broadcast(submission)
-        assert (await harness.writer.landing(submission)).kind is LandingKind.LANDED
+        assert (await harness.landing(submission)).kind is LandingKind.LANDED
         assert await harness.shares_of(recipient, harness.burn_mint) == shares
 
     async def test_what_can_never_land_is_dead(self, harness: ChainHarness) -> None:
@@ -180,7 +180,7 @@ class Acting:
         deposit = harness.peer_deposit(harness.burn_mint, some_shares(), harness.recipient())
         act = await harness.act(ActKind.DELIVER, deposit)
         submission = await harness.writer.seal([act], nonce=None)
-        assert (await harness.writer.landing(submission)).kind is LandingKind.PENDING
+        assert (await harness.landing(submission)).kind is LandingKind.PENDING
         await harness.doom(submission)
         assert (await harness.landed(submission)).kind is LandingKind.DEAD
         assert await harness.shares_of(deposit.recipient, harness.burn_mint) == 0

@@ -153,11 +153,15 @@ class ChainHarness:
     async def landed(self, submission: Submission) -> Landing:
         """Wait for the end of a submission."""
         deadline = time.monotonic() + PATIENCE
-        landing = await self.writer.landing(submission)
+        landing = await self.landing(submission)
         while landing.kind is LandingKind.PENDING and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-            landing = await self.writer.landing(submission)
+            landing = await self.landing(submission)
         return landing
+
+    async def landing(self, submission: Submission) -> Landing:
+        """What is known of a submission now."""
+        return (await self.writer.landings([submission])).of[submission.tx]
 
     async def facts_until(self, first: int, found: Wanted) -> Sequence[ChainFact]:
         """Final facts from a height on, as soon as one of them is wanted."""

@@ -211,7 +211,7 @@ async def test_a_replaced_submission_is_dead_only_when_that_is_final(
     sender = EvmSender(world.rpc, world.payer)
     (rival,) = await sender.send(Call(to=world.payer.public, data=b""), gas=21_000)
     height = (await sender.mined(rival)).height
-    landing = await harness.writer.landing(submission)
+    landing = await harness.landing(submission)
     if (await harness.reader.final_head()).height < height:
         assert landing.kind is LandingKind.PENDING
     await harness.writer.broadcast(submission)

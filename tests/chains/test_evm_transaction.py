@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import rlp as library  # type: ignore[import-untyped]  # no types are published
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayer.chains.evm.transaction import Transaction, rlp, sign
+from relayer.chains.evm.transaction import Transaction, read_transaction, rlp, sign
 from relayer.signing.local import Secp256k1Signer
 
 SECRET = bytes(range(1, 33))
@@ -43,6 +44,20 @@ async def test_signed_bytes_are_those_of_eth_account(transaction: Transaction) -
     signed = await sign(transaction, Secp256k1Signer(SECRET))
     assert signed.raw == bytes(expected.raw_transaction)
     assert signed.tx == "0x" + bytes(expected.hash).hex()
+
+
+@given(TRANSACTIONS)
+async def test_signed_bytes_read_back_as_what_was_signed(transaction: Transaction) -> None:
+    """A replacement is made from nothing but the bytes that were kept."""
+    signed = await sign(transaction, Secp256k1Signer(SECRET))
+    assert read_transaction(signed.raw) == transaction
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda tail: b"\x02" + tail))
+def test_other_bytes_are_refused(raw: bytes) -> None:
+    """Cut off, of another type or of another form: a clear refusal, nothing else."""
+    with pytest.raises(ValueError, match=r"RLP|transaction|list"):
+        read_transaction(raw)
 
 
 NESTED = st.recursive(

@@ -18,7 +18,7 @@ from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.writer import TronWriter
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
-from relayer.domain.draft import Act, Attestation, Draft, LandingKind, Submission
+from relayer.domain.draft import Act, Attestation, Draft, Landing, LandingKind, Submission
 from relayer.domain.errors import (
     HistoryPruned,
     PayerEmpty,
@@ -312,6 +312,10 @@ async def test_a_broadcast_code_is_judged(
             await writer.broadcast(submission())
 
 
+async def _landing(writer: TronWriter) -> Landing:
+    return (await writer.landings([submission()])).of[submission().tx]
+
+
 async def test_an_absent_transaction_is_pending_until_solid_time_is_past(
     node: Node, rpc: TronRpc
 ) -> None:
@@ -319,16 +323,16 @@ async def test_an_absent_transaction_is_pending_until_solid_time_is_past(
     node.says("/walletsolidity/gettransactioninfobyid", {})
     writer = TronWriter(config_of(node), rpc, PAYER)
     node.says("/walletsolidity/getblock", block(9, HEAD_MS))
-    assert (await writer.landing(submission())).kind is LandingKind.PENDING
+    assert (await _landing(writer)).kind is LandingKind.PENDING
     node.says("/walletsolidity/getblock", block(10, HEAD_MS + 3000))
-    assert (await writer.landing(submission())).kind is LandingKind.DEAD
+    assert (await _landing(writer)).kind is LandingKind.DEAD
 
 
 async def test_the_last_look_finds_what_became_solid_meanwhile(node: Node, rpc: TronRpc) -> None:
-    """Solid between the first look and the time: landed, not dead."""
-    node.says("/walletsolidity/gettransactioninfobyid", {}, GATEWAY["deliver_again"])
+    """The look comes after the time was read: solid in between is landed, not dead."""
+    node.says("/walletsolidity/gettransactioninfobyid", GATEWAY["deliver_again"])
     node.says("/walletsolidity/getblock", block(10, HEAD_MS + 3000))
-    landing = await TronWriter(config_of(node), rpc, PAYER).landing(submission())
+    landing = await _landing(TronWriter(config_of(node), rpc, PAYER))
     assert (landing.kind, landing.height) == (
         LandingKind.LANDED,
         GATEWAY["deliver_again"]["blockNumber"],

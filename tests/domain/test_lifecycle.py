@@ -26,6 +26,7 @@ from relayer.domain.facts import (
     RefundOrdered,
     Retried,
     Sealed,
+    Stuck,
     Unlanded,
     Voided,
     id_of,
@@ -63,7 +64,8 @@ def _facts() -> st.SearchStrategy[Fact]:
             needed=st.just(2),
             at=TIMES,
         ),
-        st.builds(Sealed, id=st.just(ID), tx=tx, at=TIMES),
+        st.builds(Sealed, id=st.just(ID), tx=tx, at=TIMES, replaces=st.none() | tx),
+        st.builds(Stuck, id=st.just(ID), tx=tx, reason=REASONS, at=TIMES),
         st.builds(Landed, id=st.just(ID), tx=tx, at=TIMES),
         st.builds(Unlanded, id=st.just(ID), tx=tx, reason=REASONS, until=TIMES, at=TIMES),
         st.builds(Delivered, delivery=st.just(delivery(deposit())), at=TIMES),
@@ -347,3 +349,29 @@ def test_a_hold_is_told_once() -> None:
 def test_landing_kinds_are_what_is_persisted(kind: LandingKind) -> None:
     """The words of an outcome stay as they are: they stand in logs and metrics."""
     assert Landing(kind=kind, skipped={}).kind.value in {"pending", "landed", "failed", "dead"}
+
+
+def test_a_replaced_submission_hands_its_name_on() -> None:
+    """The Transfer is submitted under the dearer one; what is told of the old name says nothing."""
+    dearer = Sealed(id=ID, tx="tx2", at=1_006, replaces="tx1")
+    lost = Unlanded(id=ID, tx="tx1", reason=Reason.SUBMISSION_EXPIRED, until=1_007, at=1_007)
+    state = _after(*TO_READY, SEALED, dearer, lost)
+    assert (state.stage, state.submission) == (Stage.SUBMITTED, "tx2")
+    foreign = Sealed(id=ID, tx="tx3", at=1_008, replaces="tx1")
+    assert _after(*TO_READY, SEALED, dearer, foreign).submission == "tx2"
+
+
+def test_a_stuck_submission_says_why_until_it_moves() -> None:
+    """The reason is told once, leaves the Transfer submitted, and goes with the next attempt."""
+    stuck = Stuck(id=ID, tx="tx1", reason=Reason.FEE_CAPPED, at=1_006, detail="9 of 8 wei")
+    first, again = _steps([*TO_READY, SEALED, stuck, stuck])[-2:]
+    assert first[2].told is Stage.SUBMITTED
+    assert again[2].told is None
+    state = _after(*TO_READY, SEALED, stuck)
+    assert (state.stage, state.reason, state.detail) == (
+        Stage.SUBMITTED,
+        Reason.FEE_CAPPED,
+        "9 of 8 wei",
+    )
+    moved = _after(*TO_READY, SEALED, stuck, Sealed(id=ID, tx="tx2", at=1_007, replaces="tx1"))
+    assert moved.reason is None

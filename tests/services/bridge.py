@@ -24,6 +24,7 @@ from relayer.domain.records import (
     inbox,
     state,
 )
+from relayer.domain.submission import Patience
 from relayer.domain.supply import Reserve
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
@@ -36,6 +37,7 @@ from relayer.services.monitor.ledger_file import LedgerFile
 from relayer.services.monitor.monitor import Monitor, MonitorSettings
 from relayer.services.relayer.book import Spread
 from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.following import Following
 from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
 from relayer.signing.local import Ed25519Signer
@@ -88,6 +90,7 @@ class Bridge:
     reserve: FixedReserve = field(default_factory=lambda: FixedReserve(2 * 10**24))
     observer: Silence = field(default_factory=Silence)
     clock: RealClock = field(default_factory=RealClock)
+    patience: Patience = field(default_factory=Patience)
     ended: BaseException | None = None
     """What ended the services by themselves, if anything did."""
     policy: GatePolicy = field(
@@ -161,7 +164,6 @@ class Bridge:
                         for b in PAIR
                         if a != b
                     },
-                    batch=writer.batch,
                     ordered=writer.ordered,
                     sweep_every=0.2,
                 ),
@@ -176,7 +178,10 @@ class Bridge:
                     drafter=drafter,
                     writer=writer,
                     clock=self.clock,
-                    pace=Pace(quorum=0.5, draft_life=20, confirm_every=0.01),
+                    pace=Pace(quorum=0.5, draft_life=20),
+                ),
+                following=Following(
+                    writer=writer, clock=self.clock, patience=self.patience, every=0.01
                 ),
                 sweep=Sweep(readers, chain),
                 drafter=drafter,

@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.draft import (
+    PENDING,
     Act,
     Attestation,
     Draft,
     Landing,
     LandingKind,
+    Landings,
     Submission,
     payload_digest,
 )
-from relayer.domain.errors import DraftRefused, Unavailable, Unwanted
+from relayer.domain.errors import DraftRefused, Refused, Unavailable, Unwanted
 from relayer.domain.supply import Counters, Interval, SupplySnapshot
 from relayer.domain.transfer import (
     ActKind,
@@ -262,12 +264,20 @@ class FakeWriter:
         self._world.landed[submission.tx] = landed
         self._world.fault("broadcast.after")
 
-    async def landing(self, submission: Submission) -> Landing:
-        """What became of it."""
+    async def landings(self, submissions: Sequence[Submission]) -> Landings:
+        """What became of them."""
         await asyncio.sleep(0)
-        self._world.fault("landing")
-        pending = Landing(kind=LandingKind.PENDING, skipped={})
-        return self._world.landed.get(submission.tx, pending)
+        self._world.fault("landings")
+        return Landings(of={one.tx: self._world.landed.get(one.tx, PENDING) for one in submissions})
+
+    async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
+        """Nothing in memory is ever outbid."""
+        del nonce, rivals, empty
+        raise Refused("the chain in memory has no prices")
+
+    async def balance(self) -> float:
+        """Always rich."""
+        return 1.0
 
     async def close(self) -> None:
         """Nothing is open."""

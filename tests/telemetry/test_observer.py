@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
-from relayer.domain.draft import Submission
+from relayer.domain.draft import Landing, LandingKind, Submission
 from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy, Halt, Scope, ScopeKind, Verdict
 from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.reasons import Reason
@@ -115,7 +115,7 @@ def test_a_delivered_transfer_is_counted_timed_and_forgotten(
         [(submitted, Stage.SUBMITTED), (replace(submitted, since=1_001), Stage.SUBMITTED)]
     )
     observer.submitted(sent)
-    observer.landed(sent, [])
+    observer.landed(sent, Landing(kind=LandingKind.LANDED, skipped={}))
     observer.told([(delivered, Stage.DELIVERED)])
 
     latency = "relayer_transfer_latency_seconds"

@@ -37,8 +37,12 @@ class EvmConfig:
     """How long epoch and chain time may be remembered between drafts."""
     fee_percent: int = 125
     """What is offered, in percent of the node's ``eth_gasPrice``."""
+    fee_step_percent: int = 125
+    """What a submission that does not get in is outbid with, in percent of its own price."""
+    fee_most_percent: int = 400
+    """The most that is offered, in percent of the node's ``eth_gasPrice``."""
     gas_price_cap: int = 200_000_000_000
-    """The most that is offered for one unit of gas, in wei."""
+    """The most that is ever offered for one unit of gas, in wei."""
     gas_cap: int = 16_777_216
     """The most gas one transaction may carry (BEP-652)."""
     batch: int = 20

@@ -75,6 +75,56 @@ def rlp(item: Item) -> bytes:
     return _head(len(body), 0xC0) + body
 
 
+def read_transaction(raw: bytes) -> Transaction:
+    """What signed bytes say, as `sign` made them; ValueError for any others."""
+    if raw[:1] != _TYPE:
+        raise ValueError("not a transaction of type 2")
+    fields, rest = _read(raw[1:])
+    if rest or not isinstance(fields, list) or len(fields) != 12:
+        raise ValueError("not the list of a signed transaction")
+    flat = [one for one in fields if isinstance(one, bytes)]
+    if len(flat) != 11 or fields[8] != [] or flat[2] != flat[3]:
+        raise ValueError("not a transaction of ours")
+    chain_id, nonce, price, _, gas = (int.from_bytes(one, "big") for one in flat[:5])
+    return Transaction(
+        chain_id=chain_id,
+        nonce=nonce,
+        gas_price=price,
+        gas=gas,
+        to=flat[5],
+        value=int.from_bytes(flat[6], "big"),
+        data=flat[7],
+    )
+
+
+def _read(text: bytes) -> tuple[bytes | list[object], bytes]:
+    """The first RLP item of a text, and what follows it; ValueError if it is cut off."""
+    if not text:
+        raise ValueError("RLP is cut off")
+    first = text[0]
+    if first < 0x80:
+        return text[:1], text[1:]
+    offset = 0x80 if first < 0xC0 else 0xC0
+    body, rest = _body(text, first - offset)
+    if offset == 0x80:
+        return body, rest
+    items: list[object] = []
+    while body:
+        item, body = _read(body)
+        items.append(item)
+    return items, rest
+
+
+def _body(text: bytes, length: int) -> tuple[bytes, bytes]:
+    start = 1
+    if length > 55:
+        start += length - 55
+        length = int.from_bytes(text[1:start], "big")
+    if len(text) < start + length:
+        raise ValueError("RLP is cut off")
+    return text[start : start + length], text[start + length :]
+
+
 def _head(length: int, offset: int) -> bytes:
     if length < 56:
         return bytes([offset + length])

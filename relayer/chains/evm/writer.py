@@ -7,11 +7,12 @@ needed and none can be fooled. A transaction is signed here, and its hash known 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from relayer.chains.evm.codec import (
+    MinedTx,
     hex_of,
     read_data,
     read_header,
@@ -22,15 +23,17 @@ from relayer.chains.evm.codec import (
 from relayer.chains.evm.config import EvmConfig
 from relayer.chains.evm.reader import FINALIZED
 from relayer.chains.evm.rpc import EvmRpc, NodeRefused, good
-from relayer.chains.evm.transaction import Transaction, sign
+from relayer.chains.evm.transaction import Transaction, read_transaction, sign
 from relayer.chains.gateway.acts import calldata, item_calldata
 from relayer.chains.gateway.place import evm_chain_id
 from relayer.chains.gateway.reads import ITEM_GAS_CALL
 from relayer.chains.gateway.revert import revert_text
 from relayer.chains.gateway.words import number_at
 from relayer.domain.address import Account, ChainId, account_from_evm
-from relayer.domain.draft import Act, Landing, LandingKind, Submission
-from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
+from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.submission import Bids, dearer
+from relayer.domain.transfer import TransferId
 from relayer.ports.signer import Signer
 
 _KNOWN: Final = ("already known", "known transaction", "already imported", "already exists")
@@ -49,6 +52,9 @@ _NEVER: Final = (
     "decode",
     "transaction type not supported",
 )
+_PLAIN_GAS: Final = 21_000
+_RECEIPTS: Final = 90
+"""Receipts asked for in one request, beside the finality that they are judged by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,29 +110,20 @@ class EvmWriter:
         asked = await self._ask(acts, data, nonce)
         await self._check_wanted(acts, asked)
         gas = self._gas(data, len(acts), asked.item_gas)
-        price = self._price(asked.gas_price)
-        if asked.balance < gas * price:
-            missing = gas * price - asked.balance
-            raise PayerEmpty(f"{hex_of(self._payer.public)} is short of {missing} wei")
-        signed = await sign(
-            Transaction(
-                chain_id=evm_chain_id(self.chain),
-                nonce=max(asked.nonce, nonce or 0),
-                gas_price=price,
-                gas=gas,
-                to=self._place.address,
-                value=0,
-                data=data,
-            ),
-            self._payer,
-        )
-        return Submission(
-            tx=signed.tx,
-            chain=self.chain,
-            ids=tuple(act.deposit.id for act in acts),
-            raw=signed.raw,
+        body = Transaction(
+            chain_id=evm_chain_id(self.chain),
             nonce=max(asked.nonce, nonce or 0),
-            made_at=time.time(),
+            gas_price=self._bid(None, asked.gas_price),
+            gas=gas,
+            to=self._place.address,
+            value=0,
+            data=data,
+        )
+        self._check_purse(body, asked.balance)
+        return await self._submission(
+            body,
+            ids=tuple(act.deposit.id for act in acts),
+            useful_until=max(act.draft.dies_at for act in acts),
         )
 
     async def broadcast(self, submission: Submission) -> None:
@@ -142,28 +139,49 @@ class EvmWriter:
         if told != submission.tx:
             raise Unavailable(f"the node calls {submission.tx} {told!r}")
 
-    async def landing(self, submission: Submission) -> Landing:
-        """What became of a submission.
+    async def landings(self, submissions: Sequence[Submission]) -> Landings:
+        """What became of submissions: two counts in one request, receipts for what they settle.
 
-        DEAD needs the payer's *final* nonce above the submission's and, read afterwards, no
-        receipt: until then a reorg can bring it back.
+        Until the payer's *final* nonce is above a submission's it is pending, in a block or not:
+        a reorg can still bring a rival back.
         """
-        receipt, head, used = await self._rpc.batch(
-            [
-                ("eth_getTransactionReceipt", [submission.tx]),
-                ("eth_getBlockByNumber", [FINALIZED, False]),
-                ("eth_getTransactionCount", [hex_of(self._payer.public), FINALIZED]),
-            ]
+        payer = hex_of(self._payer.public)
+        counts = await self._rpc.batch(
+            [("eth_getTransactionCount", [payer, tag]) for tag in (FINALIZED, "latest")]
         )
-        if good(receipt) is not None:
-            final = read_header(good(head) or {}).height
-            return await self._mined(receipt, final)
-        if read_quantity(good(used), "nonce") <= (submission.nonce or 0):
-            return Landing(kind=LandingKind.PENDING, skipped={})
-        if await self._rpc.call("eth_getTransactionReceipt", [submission.tx]) is not None:
-            return Landing(kind=LandingKind.PENDING, skipped={})
-        detail = f"another transaction has the payer's nonce {submission.nonce}"
-        return Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
+        final, newest = (read_quantity(good(one), "nonce") for one in counts)
+        settled = [one for one in submissions if (one.nonce or 0) < final]
+        found = {one.tx: PENDING for one in submissions}
+        for start in range(0, len(settled), _RECEIPTS):
+            found |= await self._settled(settled[start : start + _RECEIPTS])
+        return Landings(of=found, next_nonce=newest)
+
+    async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
+        """A dearer transaction for a nonce: the same call again, or nothing paid to oneself.
+
+        FeeCapped and PayerEmpty name the wei.
+        """
+        asked, balance = await self._rpc.batch(
+            [("eth_gasPrice", []), ("eth_getBalance", [hex_of(self._payer.public), "latest"])]
+        )
+        former = max((one.price for one in rivals), default=None)
+        carrier = next((one for one in reversed(rivals) if one.ids and not empty), None)
+        price = self._bid(former, read_quantity(good(asked), "gas price"), empty=carrier is None)
+        if carrier is None:
+            body = self._nothing(nonce, price)
+        else:
+            body = replace(read_transaction(carrier.raw), gas_price=price)
+        self._check_purse(body, read_quantity(good(balance), "balance"))
+        return await self._submission(
+            body,
+            ids=carrier.ids if carrier else (),
+            useful_until=carrier.useful_until if carrier else 0,
+        )
+
+    async def balance(self) -> float:
+        """Whole coins of the payer."""
+        told = await self._rpc.call("eth_getBalance", [hex_of(self._payer.public), "latest"])
+        return read_quantity(told, "balance") / 10**18
 
     async def close(self) -> None:
         """Release connections."""
@@ -219,16 +237,97 @@ class EvmWriter:
             )
         return wanted
 
-    def _price(self, told: int) -> int:
-        return min(max(told * self._config.fee_percent // 100, 1), self._config.gas_price_cap)
+    def _bid(self, former: int | None, asked: int, *, empty: bool = False) -> int:
+        config = self._config
+        bids = Bids(
+            offer=config.fee_percent,
+            step=config.fee_step_percent,
+            most=config.fee_most_percent,
+            cap=config.gas_price_cap,
+        )
+        price = dearer(former, asked, bids, empty=empty)
+        if price is None:
+            offered = "" if former is None else f", {former} is offered already"
+            raise FeeCapped(
+                f"the node asks {asked} wei for a unit of gas{offered}; "
+                f"`gas_price_cap` is {bids.cap}, `fee_most_percent` {bids.most}"
+            )
+        return price
 
-    async def _mined(self, receipt: Mapping[str, Any], final: int) -> Landing:
-        mined = read_receipt(receipt)
-        if mined.height > final:
-            return Landing(kind=LandingKind.PENDING, height=mined.height, skipped={})
-        answer = await self._rpc.call("eth_getBlockByNumber", [hex(mined.height), False])
-        if answer is None or read_header(answer).hash != mined.block_hash:
-            raise Unavailable(f"{mined.tx} stands in a block that is not canonical")
+    def _nothing(self, nonce: int, price: int) -> Transaction:
+        return Transaction(
+            chain_id=evm_chain_id(self.chain),
+            nonce=nonce,
+            gas_price=price,
+            gas=_PLAIN_GAS,
+            to=self._payer.public,
+            value=0,
+            data=b"",
+        )
+
+    def _check_purse(self, body: Transaction, balance: int) -> None:
+        missing = body.gas * body.gas_price - balance
+        if missing > 0:
+            raise PayerEmpty(f"{hex_of(self._payer.public)} is short of {missing} wei")
+
+    async def _submission(
+        self, body: Transaction, *, ids: tuple[TransferId, ...], useful_until: int
+    ) -> Submission:
+        signed = await sign(body, self._payer)
+        return Submission(
+            tx=signed.tx,
+            chain=self.chain,
+            ids=ids,
+            raw=signed.raw,
+            nonce=body.nonce,
+            price=body.gas_price,
+            useful_until=useful_until,
+            made_at=time.time(),
+        )
+
+    async def _settled(self, submissions: Sequence[Submission]) -> dict[str, Landing]:
+        """What became of submissions whose nonce is used up for good: landed, failed or dead.
+
+        Receipts and the final count come from one request, so that a node which lags behind the
+        one that was asked before does not make a submission look dead.
+        """
+        *receipts, head, used = await self._rpc.batch(
+            [
+                *(("eth_getTransactionReceipt", [one.tx]) for one in submissions),
+                ("eth_getBlockByNumber", [FINALIZED, False]),
+                ("eth_getTransactionCount", [hex_of(self._payer.public), FINALIZED]),
+            ]
+        )
+        height, final = read_header(good(head) or {}).height, read_quantity(good(used), "nonce")
+        mined = {
+            one.tx: read_receipt(good(told))
+            for one, told in zip(submissions, receipts, strict=True)
+            if good(told) is not None
+        }
+        canonical = await self._canonical([one for one in mined.values() if one.height <= height])
+        found: dict[str, Landing] = {}
+        for one in submissions:
+            if (told := mined.get(one.tx)) is not None:
+                found[one.tx] = self._mined(told) if one.tx in canonical else PENDING
+            elif (one.nonce or 0) < final:
+                detail = f"another transaction has the payer's nonce {one.nonce}"
+                found[one.tx] = Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
+        return found
+
+    async def _canonical(self, mined: Sequence[MinedTx]) -> frozenset[str]:
+        """Those whose block is the chain's at its height."""
+        heights = sorted({one.height for one in mined})
+        answers = await self._rpc.batch(
+            [("eth_getBlockByNumber", [hex(height), False]) for height in heights]
+        )
+        hashes = {
+            height: read_header(good(told)).hash
+            for height, told in zip(heights, answers, strict=True)
+            if good(told) is not None
+        }
+        return frozenset(one.tx for one in mined if hashes.get(one.height) == one.block_hash)
+
+    def _mined(self, mined: MinedTx) -> Landing:
         if not mined.succeeded:
             detail = f"reverted with {mined.gas_used} gas used"
             return Landing(kind=LandingKind.FAILED, height=mined.height, skipped={}, detail=detail)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from solders.message import from_bytes_versioned
@@ -24,13 +25,15 @@ from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, understood
 from relayer.chains.solana.terms import BLOCKHASH_BLOCKS, MessageTerms, read_terms
 from relayer.domain.address import Account, ChainId
 from relayer.domain.draft import (
+    PENDING,
     Act,
     Landing,
     LandingKind,
+    Landings,
     Submission,
     payload_digest,
 )
-from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.errors import PayerEmpty, Refused, Unwanted
 from relayer.ports.signer import Signer
 
 _CONFIRMED: Final = {"commitment": "confirmed"}
@@ -38,6 +41,8 @@ _FINALIZED: Final = {"commitment": "finalized"}
 _SIMULATE: Final = {**_CONFIRMED, "encoding": "base64", "sigVerify": False}
 _SEND: Final = {"encoding": "base64", "skipPreflight": True, "preflightCommitment": "confirmed"}
 _WITH_HISTORY: Final = {"searchTransactionHistory": True}
+_STATUSES: Final = 256
+"""Signatures that one getSignatureStatuses takes."""
 _NEVER: Final = frozenset({-32602, -32003, -32006})
 """Codes for bytes that no node will ever take: undecodable, too large, badly signed."""
 _ALREADY: Final = "AlreadyProcessed"
@@ -120,28 +125,30 @@ class SolanaWriter:
                 raise Refused(str(error)) from error
             raise
 
-    async def landing(self, submission: Submission) -> Landing:
-        """Pending, landed, failed or dead; height is a slot."""
-        status = await self._status(submission.tx)
-        if status is None:
-            epoch, oldest = await self._heights()
-            height = epoch["blockHeight"]
-            if height <= submission.bounds + 1:
-                return Landing(kind=LandingKind.PENDING, skipped={})
-            _refuse_short_history(height, epoch["absoluteSlot"], oldest, submission.bounds)
-            status = await self._status(submission.tx, _WITH_HISTORY)
-            if status is None:
-                detail = f"absent at final height {height}, valid to {submission.bounds}"
-                return Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
-        if status["confirmationStatus"] != "finalized":
-            return Landing(kind=LandingKind.PENDING, skipped={})
-        failed = status["err"] is not None
-        return Landing(
-            kind=LandingKind.FAILED if failed else LandingKind.LANDED,
-            height=status["slot"],
-            skipped={},
-            detail=_reason(status["err"]) if failed else "",
-        )
+    async def landings(self, submissions: Sequence[Submission]) -> Landings:
+        """Pending, landed, failed or dead; heights are slots. One question for up to 256.
+
+        What has no status is asked for again, with history, once the finalized height excludes it.
+        """
+        found: dict[str, Landing] = {}
+        statuses = await self._statuses([one.tx for one in submissions])
+        absent = [one for one in submissions if statuses[one.tx] is None]
+        ruled = await self._ruled(absent) if absent else {}
+        for one in submissions:
+            status = statuses[one.tx]
+            found[one.tx] = ruled[one.tx] if status is None else _landing(status)
+        return Landings(of=found)
+
+    async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
+        """Refused: a message dies with its blockhash, and nothing waits for it."""
+        del nonce, rivals, empty
+        raise Refused(f"{self.chain} has no nonces")
+
+    async def balance(self) -> float:
+        """Whole SOL of the payer."""
+        answer = await self._rpc.call("getBalance", str(Pubkey(self._payer.public)), _CONFIRMED)
+        with understood("getBalance"):
+            return float(answer["value"] / 10**9)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -194,11 +201,36 @@ class SolanaWriter:
         if missing:
             raise PayerEmpty(f"the payer is short of {missing} lamports")
 
-    async def _status(self, tx: str, *options: Mapping[str, bool]) -> Mapping[str, Any] | None:
-        answer = await self._rpc.call("getSignatureStatuses", [tx], *options)
-        with understood("getSignatureStatuses"):
-            status: Mapping[str, Any] | None = answer["value"][0]
-            return status and {key: status[key] for key in ("confirmationStatus", "err", "slot")}
+    async def _statuses(
+        self, txs: Sequence[str], *options: Mapping[str, bool]
+    ) -> dict[str, Mapping[str, Any] | None]:
+        found: dict[str, Mapping[str, Any] | None] = {}
+        for start in range(0, len(txs), _STATUSES):
+            some = list(txs[start : start + _STATUSES])
+            answer = await self._rpc.call("getSignatureStatuses", some, *options)
+            with understood("getSignatureStatuses"):
+                found |= zip(some, map(_status, answer["value"]), strict=True)
+        return found
+
+    async def _ruled(self, absent: Sequence[Submission]) -> dict[str, Landing]:
+        """Dead if no block can hold it any more, by a look taken after the height was read."""
+        epoch, oldest = await self._heights()
+        height, slot = epoch["blockHeight"], epoch["absoluteSlot"]
+        late = [one.tx for one in absent if height > one.bounds + 1]
+        again = await self._statuses(late, _WITH_HISTORY)
+        found = {one.tx: PENDING for one in absent}
+        for one in absent:
+            if one.tx not in again:
+                continue
+            status = again[one.tx]
+            missing = _missing_history(height, slot, oldest, one.bounds)
+            if status is not None:
+                found[one.tx] = _landing(status)
+            elif missing:
+                found[one.tx] = replace(PENDING, detail=missing)
+            else:
+                found[one.tx] = _dead(height, one.bounds)
+        return found
 
     async def _heights(self) -> tuple[Mapping[str, Any], int]:
         """Where the finalized chain stands, and the oldest slot the endpoint holds."""
@@ -208,12 +240,32 @@ class SolanaWriter:
         return epoch, oldest
 
 
-def _refuse_short_history(height: int, slot: int, oldest: int, last_valid: int) -> None:
-    """Absence proves nothing on a node that may have forgotten where it could have landed."""
+def _status(told: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return told and {key: told[key] for key in ("confirmationStatus", "err", "slot")}
+
+
+def _landing(status: Mapping[str, Any]) -> Landing:
+    """What a status says; one that is not final yet stands in a block all the same."""
+    slot, error = status["slot"], status["err"]
+    if status["confirmationStatus"] != "finalized":
+        return Landing(kind=LandingKind.PENDING, height=slot, skipped={})
+    if error is None:
+        return Landing(kind=LandingKind.LANDED, height=slot, skipped={})
+    return Landing(kind=LandingKind.FAILED, height=slot, skipped={}, detail=_reason(error))
+
+
+def _dead(height: int, last_valid: int) -> Landing:
+    detail = f"absent at final height {height}, valid to {last_valid}"
+    return Landing(kind=LandingKind.DEAD, skipped={}, detail=detail)
+
+
+def _missing_history(height: int, slot: int, oldest: int, last_valid: int) -> str:
+    """Why absence proves nothing, on a node that may have forgotten where it could have landed."""
     blocks = height - (last_valid - BLOCKHASH_BLOCKS)
     earliest = max(slot - blocks * _SLOTS_PER_BLOCK, 0)
-    if oldest > earliest:
-        raise Unavailable(f"the endpoint holds blocks from {oldest} on, {earliest} is needed")
+    if oldest <= earliest:
+        return ""
+    return f"the endpoint holds blocks from {oldest} on, {earliest} is needed"
 
 
 def _is_poor(error: Any) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from relayer.chains.gateway.acts import calldata, item_calldata
 from relayer.chains.gateway.events import GatewayLog, SkipCode, skipped_of
 from relayer.chains.gateway.reads import ITEM_GAS_CALL
 from relayer.chains.gateway.words import number_at
-from relayer.chains.tron.codec import TxInfo, logs_at, tron_address
+from relayer.chains.tron.codec import Block, TxInfo, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.frames import Frames
 from relayer.chains.tron.funds import Funds
@@ -19,7 +22,7 @@ from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.sender import OUT_OF_TIME
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
-from relayer.domain.draft import Act, Landing, LandingKind, Submission
+from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
 from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
 from relayer.domain.transfer import TransferId
 from relayer.ports.signer import Signer
@@ -33,6 +36,17 @@ _GROW_AFTER = 20
 _POOR = {"BANDWITH_ERROR"}
 _ITEM_OVERHEAD = 30_000
 """Energy that the gateway wants beside an item's own share, as in its ``GasTooLow`` rule."""
+
+
+_Ask = Callable[[str], Awaitable[TxInfo | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """When a transaction is worth looking for: from a solid height on. ``mined``: seen, not solid."""
+
+    not_below: int = 0
+    mined: int | None = None
 
 
 class TronWriter:
@@ -59,6 +73,7 @@ class TronWriter:
         self._batch = config.batch
         self._in_time = 0
         self._item = 0
+        self._looks: dict[str, _Look] = {}
 
     @property
     def chain(self) -> ChainId:
@@ -117,25 +132,63 @@ class TronWriter:
         # TAPOS_ERROR too: the reference is solid, so it is the node that lags.
         raise Unavailable(words)
 
-    async def landing(self, submission: Submission) -> Landing:
+    async def landings(self, submissions: Sequence[Submission]) -> Landings:
         """LANDED or FAILED from the solid view; DEAD once its time has passed the expiration.
 
-        The last look comes after the time was read: a transaction that the view did not have
-        then can not be in any block below, nor in any above.
+        Each look comes after the solid head was read: what the view does not have then stands in
+        no block up to that one. So it is asked once per submission and solid block, and not at
+        all until the block is solid in which the full node saw it.
         """
-        info = await self._rpc.solid_tx_info(submission.tx)
-        if info is None:
-            solid = await self._rpc.solid_head()
-            if solid.time_ms <= submission.bounds:
-                return Landing(kind=LandingKind.PENDING, skipped={})
-            info = await self._rpc.solid_tx_info(submission.tx)
-        if info is None:
-            return Landing(kind=LandingKind.DEAD, skipped={}, detail="expired unmined")
-        return self._landed(info)
+        solid = await self._rpc.solid_head()
+        due = [one for one in submissions if self._look(one.tx).not_below <= solid.number]
+        infos = await self._infos(self._rpc.solid_tx_info, [one.tx for one in due])
+        absent = [tx for tx, info in infos.items() if info is None]
+        mined = await self._infos(self._rpc.tx_info, absent)
+        looks = {tx: _next_look(mined.get(tx), solid) for tx in absent}
+        self._looks = {one.tx: looks.get(one.tx, self._look(one.tx)) for one in submissions}
+        found = {one.tx: replace(PENDING, height=self._look(one.tx).mined) for one in submissions}
+        for one in due:
+            if one.tx in infos:
+                found[one.tx] = self._judged(one, infos[one.tx], solid)
+        return Landings(of=found)
+
+    async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
+        """Refused: a transaction expires, and nothing waits for it."""
+        del nonce, rivals, empty
+        raise Refused(f"{self.chain} has no nonces")
+
+    async def balance(self) -> float:
+        """Whole TRX of the payer."""
+        return await self._rpc.balance(self._owner) / 10**6
 
     async def close(self) -> None:
         """Release connections."""
         await self._rpc.close()
+
+    def _look(self, tx: str) -> _Look:
+        return self._looks.get(tx, _Look())
+
+    async def _infos(self, ask: _Ask, txs: Sequence[str]) -> Mapping[str, TxInfo | None]:
+        """What a view has of transactions; those that it did not answer for are absent."""
+        places = asyncio.Semaphore(self._config.reads_at_once)
+        found: dict[str, TxInfo | None] = {}
+
+        async def look(tx: str) -> None:
+            async with places:
+                with contextlib.suppress(Unavailable):
+                    found[tx] = await ask(tx)
+
+        async with asyncio.TaskGroup() as group:
+            for tx in txs:
+                group.create_task(look(tx))
+        return found
+
+    def _judged(self, submission: Submission, info: TxInfo | None, solid: Block) -> Landing:
+        if info is not None:
+            return self._landed(info)
+        if solid.time_ms > submission.bounds:
+            return Landing(kind=LandingKind.DEAD, skipped={}, detail="expired unmined")
+        return replace(PENDING, height=self._look(submission.tx).mined)
 
     def _landed(self, info: TxInfo) -> Landing:
         kind = LandingKind.LANDED if info.succeeded else LandingKind.FAILED
@@ -217,3 +270,11 @@ class TronWriter:
             bounds=frame.expiration_ms,
             made_at=self._now(),
         )
+
+
+def _next_look(info: TxInfo | None, solid: Block) -> _Look:
+    """After an absence from the solid view: its next block, or the one that has the transaction."""
+    following = solid.number + 1
+    if info is None:
+        return _Look(not_below=following)
+    return _Look(not_below=max(info.height, following), mined=info.height)

@@ -7,7 +7,7 @@ this order: state to commit, records to send in the same commit, and work to sta
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -43,6 +43,7 @@ from relayer.domain.records import (
     TransferTold,
     inbox,
 )
+from relayer.domain.submission import Race, key_of, rivals
 from relayer.domain.transfer import ActKind, Delivery, TransferId, Void, lane_of
 from relayer.ports.bus import Out
 
@@ -191,10 +192,31 @@ class Book:
 
     def seal(self, submission: Submission, at: float) -> None:
         """Keep a signed attempt for its Transfers; it is broadcast only after the commit."""
+        replaced = {one.tx for one in rivals(submission, self.submissions.values())}
         self.submissions[submission.tx] = submission
-        self.fold(Sealed(id=TransferId(i), tx=submission.tx, at=at) for i in submission.ids)
+        self.fold(self._sealed(TransferId(i), submission.tx, replaced, at) for i in submission.ids)
         key = _SUBMISSION + submission.tx
         self._changes.state[key] = self._keeper.seal(key, SUBMISSION_STATE.encode(submission))
+
+    def _sealed(
+        self, transfer_id: TransferId, tx: str, replaced: Collection[str | None], at: float
+    ) -> Sealed:
+        transfer = self.transfers.get(transfer_id)
+        current = transfer.submission if transfer else None
+        replaces = current if current in replaced else None
+        return Sealed(id=transfer_id, tx=tx, at=at, replaces=replaces)
+
+    def depends_on(self, race: Race) -> bool:
+        """Whether a Transfer still waits for what becomes of a race."""
+        found = (self.transfers.get(i) for i in race.carrier.ids)
+        return any(
+            one is not None and one.stage is Stage.SUBMITTED and one.submission == race.carrier.tx
+            for one in found
+        )
+
+    def races(self) -> int:
+        """How many submissions may still land."""
+        return len({key_of(one) for one in self.submissions.values()})
 
     def drop_submission(self, tx: str) -> None:
         """Forget an attempt whose outcome is final."""

@@ -1,4 +1,4 @@
-"""The I/O of a lane: read again, draft, seal, broadcast, confirm.
+"""The I/O of a lane up to a signed transaction: read again, draft, seal.
 
 Every effect ends in facts or in an Outcome, never in an exception that stops the lane; what can be
 tried again comes back as Held with a Reason and a time. Only an error nobody foresaw gets out.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
-from relayer.domain.draft import Act, Landing, LandingKind, Submission
+from relayer.domain.draft import Act, Submission
 from relayer.domain.errors import (
     Disagreement,
+    FeeCapped,
     PayerEmpty,
     Rejected,
     RelayerError,
@@ -28,9 +28,7 @@ from relayer.domain.facts import (
     Drafted,
     Fact,
     Held,
-    Landed,
     Parked,
-    Unlanded,
 )
 from relayer.domain.lifecycle import (
     Transfer,
@@ -51,8 +49,6 @@ from relayer.domain.transfer import (
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
 from relayer.ports.clock import Clock
 
-REBROADCAST_SECONDS: Final = 10.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -60,7 +56,6 @@ class Pace:
 
     quorum: float = 5.0
     draft_life: float = 60.0
-    confirm_every: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +64,6 @@ class SealOutcome:
 
     submission: Submission | None
     facts: tuple[Fact, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LandingOutcome:
-    """The final word on a submission, with the facts it means for its Transfers."""
-
-    submission: Submission
-    facts: tuple[Fact, ...]
 
 
 class Effects:
@@ -102,6 +89,11 @@ class Effects:
     def chain(self) -> ChainId:
         """The chain this lane writes to."""
         return self._drafter.chain
+
+    @property
+    def batch(self) -> int:
+        """How many Transfers one transaction carries now."""
+        return self._writer.batch
 
     async def verify(self, transfers: Sequence[Transfer]) -> list[Fact]:
         """Read deposits on their source chains, and what became of those that exist."""
@@ -244,6 +236,8 @@ class Effects:
             return SealOutcome(submission=await self._writer.seal(acts, nonce=nonce))
         except PayerEmpty as error:
             return self._unsealed(transfers, Reason.PAYER_EMPTY, error)
+        except FeeCapped as error:
+            return self._unsealed(transfers, Reason.FEE_CAPPED, error)
         except Transient as error:
             return self._unsealed(transfers, Reason.DESTINATION_UNREADABLE, error)
         except Rejected as error:
@@ -265,54 +259,12 @@ class Effects:
         facts = [self._hold(t.deposit, reason, error, t.attempts + 1) for t in transfers]
         return SealOutcome(submission=None, facts=tuple(facts))
 
-    async def see_through(self, submission: Submission) -> LandingOutcome:
-        """Broadcast, and follow a submission until its outcome is final."""
-        refused = ""
-        sent_at = -REBROADCAST_SECONDS
-        while True:
-            now = self._clock.now()
-            if now - sent_at >= REBROADCAST_SECONDS:
-                sent_at, refused = now, await self._broadcast(submission)
-            landing = await self._landing(submission)
-            if landing is not None and landing.kind is not LandingKind.PENDING:
-                return LandingOutcome(
-                    submission=submission, facts=self._landed(submission, landing, refused)
-                )
-            await self._clock.sleep(self._pace.confirm_every)
-
-    async def _broadcast(self, submission: Submission) -> str:
+    async def balance(self) -> float | None:
+        """Whole native coins of the payer; None where nobody answers."""
         try:
-            await self._writer.broadcast(submission)
-        except (Transient, Rejected) as error:
-            return str(error)
-        return ""
-
-    async def _landing(self, submission: Submission) -> Landing | None:
-        try:
-            return await self._writer.landing(submission)
+            return await self._writer.balance()
         except Transient:
             return None
-
-    def _landed(self, submission: Submission, landing: Landing, refused: str) -> tuple[Fact, ...]:
-        now, tx = self._clock.now(), submission.tx
-        facts: list[Fact] = []
-        for transfer_id in submission.ids:
-            skipped = landing.skipped.get(transfer_id)
-            if landing.kind is LandingKind.LANDED and skipped is None:
-                facts.append(Landed(id=transfer_id, tx=tx, at=now))
-                continue
-            dead = landing.kind is LandingKind.DEAD
-            facts.append(
-                Unlanded(
-                    id=transfer_id,
-                    tx=tx,
-                    reason=Reason.SUBMISSION_EXPIRED if dead else reason_of(skipped or ""),
-                    until=now if dead else now + wait_before(1),
-                    at=now,
-                    detail=skipped or landing.detail or refused,
-                )
-            )
-        return tuple(facts)
 
     def _hold(self, deposit: Deposit, reason: Reason, error: RelayerError, attempt: int) -> Held:
         now = self._clock.now()

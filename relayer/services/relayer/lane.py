@@ -52,7 +52,8 @@ from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Changes, Spread
-from relayer.services.relayer.effects import Effects, LandingOutcome, SealOutcome
+from relayer.services.relayer.effects import Effects, SealOutcome
+from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.observer import LaneObserver
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome
 from relayer.services.relayer.window import Window
@@ -60,7 +61,7 @@ from relayer.services.relayer.window import Window
 TAKE: Final = 256
 IDLE_SECONDS: Final = 5.0
 
-Result = Sequence[Fact] | SealOutcome | LandingOutcome | SweepOutcome
+Result = Sequence[Fact] | SealOutcome | Dearer | RaceOutcome | SweepOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,6 @@ class LaneSettings:
     chain: ChainId
     lanes: int
     limits: Mapping[Route, Limits]
-    batch: int
     ordered: bool
     in_flight: int = 256
     sweep_every: float = 120.0
@@ -86,6 +86,7 @@ class Lane:
         keeper: Keeper,
         spread: Spread,
         effects: Effects,
+        following: Following,
         sweep: Sweep,
         drafter: ChainDrafter,
         gatekeeper: Gatekeeper,
@@ -96,6 +97,7 @@ class Lane:
         self._settings = settings
         self._book = Book(keeper, spread)
         self._effects = effects
+        self._following = following
         self._sweep = sweep
         self._drafter = drafter
         self._gatekeeper = gatekeeper
@@ -115,8 +117,8 @@ class Lane:
         await self._gatekeeper.ready()
         self._book.resume(self._clock.now())
         async with asyncio.TaskGroup() as effects:
-            for submission in list(self._book.submissions.values()):
-                self._launch(effects, self._effects.see_through(submission))
+            self._following.resume(self._book.submissions.values())
+            effects.create_task(self._following.run(self._book.depends_on, self._done))
             self._act(effects, self._book.changes())
             effects.create_task(self._sweep_for_ever())
             while True:
@@ -135,7 +137,7 @@ class Lane:
             await partition.commit(changes.outs, changes.state)
         for submission in submissions:
             self._observer.submitted(submission)
-            self._launch(effects, self._effects.see_through(submission))
+            self._launch(effects, self._following.send(submission))
         self._act(effects, changes)
 
     async def _read(self, records: Sequence[Record], effects: asyncio.TaskGroup) -> None:
@@ -261,16 +263,23 @@ class Lane:
                     if submission is not None and self._book.wants(submission):
                         self._book.seal(submission, self._clock.now())
                         fresh.append(submission)
-                case LandingOutcome(submission=submission, facts=facts):
-                    self._book.drop_submission(submission.tx)
-                    self._book.fold(facts)
-                    self._observer.landed(submission, facts)
+                case Dearer(submission=submission):
+                    self._book.seal(submission, self._clock.now())
+                    fresh.append(submission)
+                case RaceOutcome() as outcome:
+                    self._ended(outcome)
                 case SweepOutcome() as outcome:
                     self._swept(outcome)
                 case facts:
                     self._book.fold(facts)
                     self._observer.facts(facts)
         return fresh
+
+    def _ended(self, outcome: RaceOutcome) -> None:
+        for submission, landing in outcome.landings:
+            self._book.drop_submission(submission.tx)
+            self._observer.landed(submission, landing)
+        self._book.fold(outcome.facts)
 
     def _judge(self) -> None:
         now = self._clock.now()
@@ -311,8 +320,9 @@ class Lane:
     def _seal(self, effects: asyncio.TaskGroup) -> None:
         """Start sealing while there is a quorum waiting and room in flight."""
         while (free := self._room()) > 0:
-            ready = [t for t in self._book.ready(free * self._settings.batch) if self._open(t)]
-            batch = [t for t in ready if t.act is ready[0].act][: self._settings.batch]
+            most = self._effects.batch
+            ready = [t for t in self._book.ready(free * most) if self._open(t)]
+            batch = [t for t in ready if t.act is ready[0].act][:most]
             if not batch:
                 return
             self._book.carry(batch)
@@ -323,7 +333,7 @@ class Lane:
     def _room(self) -> int:
         if self._settings.ordered and self._sealing:
             return 0
-        return self._settings.in_flight - self._sealing - len(self._book.submissions)
+        return self._settings.in_flight - self._sealing - self._book.races()
 
     def _open(self, transfer: Transfer) -> bool:
         """The gate once more, immediately before the submission of a delivery."""
@@ -345,7 +355,10 @@ class Lane:
         effects.create_task(self._perform(work))
 
     async def _perform(self, work: Coroutine[Any, Any, Result]) -> None:
-        self._results.append(await work)
+        self._done(await work)
+
+    def _done(self, result: Result) -> None:
+        self._results.append(result)
         self._wake.set()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from relayer.domain.command import Command
-from relayer.domain.draft import Attestation, Submission
+from relayer.domain.draft import Attestation, Landing, Submission
 from relayer.domain.facts import (
     Fact,
 )
@@ -41,7 +41,7 @@ class LaneObserver(Protocol):
     def submitted(self, submission: Submission) -> None:
         """A submission is persisted and is broadcast now."""
 
-    def landed(self, submission: Submission, facts: Sequence[Fact]) -> None:
+    def landed(self, submission: Submission, landing: Landing) -> None:
         """The outcome of a submission is final."""
 
     def swept(self, source: str, found: int, opened: int) -> None:
