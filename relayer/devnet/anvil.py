@@ -167,15 +167,16 @@ class Anvil:
                 )
             if sys.platform != "linux":
                 self._watchdog = await _watch(self._process.pid)
-            await self._ready(words)
-            self.keys = tuple(json.loads(config_out.read_text())["private_keys"])
+            await self._ready(words, config_out)
 
-    async def _ready(self, words: Path) -> None:
+    async def _ready(self, words: Path, config_out: Path) -> None:
+        """Wait until it answers; it may do so before it has written its keys."""
         deadline = asyncio.get_running_loop().time() + _START_TIMEOUT
         while True:
-            with contextlib.suppress(aiohttp.ClientError, RpcFault, OSError):
+            with contextlib.suppress(aiohttp.ClientError, RpcFault, OSError, ValueError):
                 chain_id = await self.rpc.call("eth_chainId")
                 if int(chain_id, 16) == self.config.chain_id:
+                    self.keys = _keys(config_out)
                     return
             self._check_alive(words)
             if asyncio.get_running_loop().time() > deadline:
@@ -201,6 +202,10 @@ class Anvil:
             await _end(process)
         if watchdog is not None and watchdog.returncode is None:
             await _end(watchdog)
+
+
+def _keys(config_out: Path) -> tuple[str, ...]:
+    return tuple(json.loads(config_out.read_text())["private_keys"])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
