@@ -209,8 +209,11 @@ def _chains(registry: CollectorRegistry) -> ChainMetrics:
             "relayer_chain_final_timestamp_seconds", "Chain time of the newest final height."
         ),
         cursor_height=gauge("relayer_cursor_height", "Height up to which a chain was read."),
-        payer_balance=gauge(
-            "relayer_payer_balance_coins", "Native coin of the key that pays fees, in whole coins."
+        payer_balance=Gauge(
+            "relayer_payer_balance_coins",
+            "Native coin of the key that pays a lane's fees, in whole coins.",
+            ("chain", "lane"),
+            registry=registry,
         ),
     )
 
@@ -302,7 +305,7 @@ def _initialise(metrics: Metrics) -> None:
     _each(transfers.open, extent.chains)
     _each(transfers.latency, extent.chains, Milestone)
     _each(transfers.submissions, extent.chains, LandingKind)
-    for gauge in (chains.head_height, chains.head_time, chains.cursor_height, chains.payer_balance):
+    for gauge in (chains.head_height, chains.head_time, chains.cursor_height):
         _each(gauge, extent.chains)
     _each(chains.rpc_seconds, extent.chains)
     for chain, count in extent.endpoints.items():

@@ -247,9 +247,9 @@ class Observer:
         self._metrics.bus.commits.labels(topic).inc()
         self._metrics.bus.commit_seconds.observe(seconds)
 
-    def paid_from(self, chain: ChainId, coins: float) -> None:
-        """The key that pays fees on a chain holds so many whole coins."""
-        self._metrics.chains.payer_balance.labels(chain).set(coins)
+    def paid_from(self, chain: ChainId, lane: int, coins: float) -> None:
+        """The key that pays a lane's fees holds so many whole coins."""
+        self._metrics.chains.payer_balance.labels(chain, str(lane)).set(coins)
 
     # -- what is open
 

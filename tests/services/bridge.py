@@ -44,6 +44,7 @@ from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
 from tests.services.fake_chain import FakeChain
 from tests.services.fakes import FakeDrafter, FakeReader, FakeWriter, RealClock
+from tests.services.pool import Pool, PoolWriter
 from tests.services.silence import Silence
 
 ATTESTERS = tuple(Ed25519Signer(bytes([n]) * 32) for n in (11, 12, 13))
@@ -91,6 +92,8 @@ class Bridge:
     observer: Silence = field(default_factory=Silence)
     clock: RealClock = field(default_factory=RealClock)
     patience: Patience = field(default_factory=Patience)
+    pools: dict[ChainId, Pool] = field(default_factory=dict)
+    """Chains whose payer has nonces, prices and coins; the others execute at once."""
     ended: BaseException | None = None
     """What ended the services by themselves, if anything did."""
     policy: GatePolicy = field(
@@ -132,6 +135,12 @@ class Bridge:
         """A drafter that wants two of three."""
         return FakeDrafter(self.chains[chain], ATTESTERS, 2)
 
+    def writer(self, chain: ChainId, drafter: FakeDrafter) -> FakeWriter:
+        """A writer of a chain, through its pool where it has one."""
+        pool = self.pools.get(chain)
+        world = self.chains[chain]
+        return PoolWriter(world, drafter, pool) if pool else FakeWriter(world, drafter)
+
     def listen(self, chain: ChainId) -> Callable[[Partition], Awaitable[None]]:
         """The body of a listener."""
 
@@ -153,7 +162,7 @@ class Bridge:
 
         async def body(partition: Partition) -> None:
             drafter, readers = self.drafter(chain), self.readers()
-            writer = FakeWriter(self.chains[chain], drafter)
+            writer = self.writer(chain, drafter)
             await Lane(
                 settings=LaneSettings(
                     chain=chain,
@@ -166,6 +175,7 @@ class Bridge:
                     },
                     ordered=writer.ordered,
                     sweep_every=0.2,
+                    purse_every=0.1,
                 ),
                 keeper=KEEPER,
                 spread=Spread(

@@ -254,6 +254,11 @@ class FakeWriter:
             self._world.refuse_next -= 1
             self._world.landed[submission.tx] = Landing(kind=LandingKind.FAILED, skipped={})
             return
+        self.execute(submission)
+        self._world.fault("broadcast.after")
+
+    def execute(self, submission: Submission) -> None:
+        """Do what the bytes say, by the rules of the chain."""
         kind, *parts = submission.raw.split(b"|")
         skipped = {
             made.id: "refused"
@@ -262,7 +267,6 @@ class FakeWriter:
         }
         landed = Landing(kind=LandingKind.LANDED, skipped=skipped, height=1)
         self._world.landed[submission.tx] = landed
-        self._world.fault("broadcast.after")
 
     async def landings(self, submissions: Sequence[Submission]) -> Landings:
         """What became of them."""

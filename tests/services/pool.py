@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
 from relayer.domain.errors import FeeCapped, PayerEmpty, Unavailable
 from relayer.domain.submission import Bids, dearer
-from tests.services.fakes import FakeChain, FakeDrafter, FakeWriter
+from tests.services.fake_chain import FakeChain
+from tests.services.fakes import FakeDrafter, FakeWriter
 
 BIDS = Bids(offer=100, step=125, most=10_000, cap=1_000)
 
@@ -36,9 +37,9 @@ class Pool:
             self.losing -= 1
             return
         known = self.pending.get(nonce)
-        if known is not None and known.tx != submission.tx:
-            if submission.price * 100 < known.price * 110:
-                raise Unavailable("replacement transaction underpriced")
+        rival = known is not None and known.tx != submission.tx
+        if rival and submission.price * 100 < (known.price if known else 0) * 110:
+            raise Unavailable("replacement transaction underpriced")
         self.pending[nonce] = submission
 
     def mined(self) -> list[Submission]:

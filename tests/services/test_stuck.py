@@ -14,7 +14,7 @@ from relayer.domain.submission import Patience
 from relayer.domain.transfer import Deposit, Location, TransferId
 from tests.domain.samples import BNB, SOLANA, deposit
 from tests.services.bridge import Bridge, until
-from tests.services.fakes import FakeChain
+from tests.services.fake_chain import FakeChain
 from tests.services.orders import Stream
 from tests.services.pool import BIDS, Pool
 
@@ -55,7 +55,7 @@ async def test_a_surge_is_outbid_and_delivers_once(tmp_path: Path) -> None:
     async with bridge.running():
         pool.resting = True
         made = _deposits(bridge, 9)
-        await until(lambda: len(pool.pending) == 3)
+        await until(lambda: sum(len(one.ids) for one in pool.pending.values()) == 9)
         pool.asked, pool.resting = 60, False
         await until(lambda: _all_delivered(bridge, made))
 
@@ -91,9 +91,9 @@ async def test_above_the_cap_transfers_wait_under_its_name(tmp_path: Path) -> No
         made = _deposits(bridge, 1)
         await until(lambda: len(pool.pending) == 1)
         pool.asked, pool.resting = BIDS.cap + 1, False
-        await until(lambda: stream.says(Stage.SUBMITTED, Reason.FEE_CAPPED))
+        await until(stream.has(Stage.SUBMITTED, Reason.FEE_CAPPED))
         made += _deposits(bridge, 1, first=2)
-        await until(lambda: stream.says(Stage.WAITING, Reason.FEE_CAPPED))
+        await until(stream.has(Stage.WAITING, Reason.FEE_CAPPED))
         assert bridge.chains[SOLANA].executed == []
         pool.asked = 1
         await until(lambda: _all_delivered(bridge, made))
@@ -110,7 +110,7 @@ async def test_an_empty_payer_holds_without_a_loop_of_failing_calls(tmp_path: Pa
     async with bridge.running() as bus:
         stream = Stream(bus)
         made = _deposits(bridge, 40)
-        await until(lambda: stream.says(Stage.WAITING, Reason.PAYER_EMPTY))
+        await until(stream.has(Stage.WAITING, Reason.PAYER_EMPTY))
         assert "short of 7" in stream.told[-1].detail
         await asyncio.sleep(0.3)
         before = pool.tries

@@ -204,9 +204,9 @@ def test_refused_records_and_calls_are_counted(
     observer.refused(Record(topic=topic, partition=0, offset=1, key="", value=b"", time=0.0), "bad")
     observer.called(BNB, "eth_call", 0.2, failed=True)
     observer.committed(topic, 0.001)
-    observer.paid_from(BNB, 1.5)
+    observer.paid_from(BNB, 0, 1.5)
 
     assert _value(registry, "relayer_records_refused_total", topic=topic) == 1
     assert _value(registry, "relayer_rpc_errors_total", chain=BNB, method="eth_call") == 1
     assert _value(registry, "relayer_bus_commits_total", topic=topic) == 1
-    assert _value(registry, "relayer_payer_balance_coins", chain=BNB) == 1.5
+    assert _value(registry, "relayer_payer_balance_coins", chain=BNB, lane="0") == 1.5

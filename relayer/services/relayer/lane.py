@@ -19,6 +19,7 @@ from relayer.domain.command import Command, ordered
 from relayer.domain.draft import Attestation, Submission
 from relayer.domain.errors import DraftRefused, RecordRefused
 from relayer.domain.facts import (
+    Accepted,
     Attested,
     Delivered,
     DepositSeen,
@@ -55,6 +56,7 @@ from relayer.services.relayer.book import Book, Changes, Spread
 from relayer.services.relayer.effects import Effects, SealOutcome
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.observer import LaneObserver
+from relayer.services.relayer.purse import Purse
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome
 from relayer.services.relayer.window import Window
 
@@ -74,6 +76,8 @@ class LaneSettings:
     ordered: bool
     in_flight: int = 256
     sweep_every: float = 120.0
+    purse_every: float = 10.0
+    """Seconds between looks at what the payer holds, and between tries while it is too little."""
 
 
 class Lane:
@@ -104,6 +108,7 @@ class Lane:
         self._clock = clock
         self._observer = observer
         self._window = Window()
+        self._purse = Purse(settings.purse_every)
         self._results: deque[Result] = deque()
         self._wake = asyncio.Event()
         self._sealing = 0
@@ -121,6 +126,7 @@ class Lane:
             effects.create_task(self._following.run(self._book.depends_on, self._done))
             self._act(effects, self._book.changes())
             effects.create_task(self._sweep_for_ever())
+            effects.create_task(self._weigh_purse_for_ever())
             while True:
                 await self._turn(partition, effects)
 
@@ -243,6 +249,13 @@ class Lane:
             self._wake.set()
             await self._clock.sleep(self._settings.sweep_every)
 
+    async def _weigh_purse_for_ever(self) -> None:
+        while True:
+            coins = await self._effects.balance()
+            if coins is not None:
+                self._observer.paid_from(self._settings.chain, self._number, coins)
+            await self._clock.sleep(self._settings.purse_every)
+
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
         fresh = [d for d in outcome.open if d.id not in self._book.transfers]
@@ -259,6 +272,7 @@ class Lane:
             match self._results.popleft():
                 case SealOutcome(submission=submission, facts=facts):
                     self._sealing -= 1
+                    self._paid(facts, sealed=submission is not None)
                     self._book.fold(facts)
                     if submission is not None and self._book.wants(submission):
                         self._book.seal(submission, self._clock.now())
@@ -271,9 +285,15 @@ class Lane:
                 case SweepOutcome() as outcome:
                     self._swept(outcome)
                 case facts:
+                    self._purse.learn(facts, self._clock.now())
                     self._book.fold(facts)
                     self._observer.facts(facts)
         return fresh
+
+    def _paid(self, facts: Sequence[Fact], *, sealed: bool) -> None:
+        self._purse.learn(facts, self._clock.now())
+        if sealed:
+            self._purse.paid()
 
     def _ended(self, outcome: RaceOutcome) -> None:
         for submission, landing in outcome.landings:
@@ -289,6 +309,8 @@ class Lane:
             verdict = (
                 judge(transfer.deposit, world, now) if delivers else judge_return(transfer, now)
             )
+            if isinstance(verdict, Accepted):
+                verdict = self._purse.hold(transfer.deposit, now) or verdict
             self._book.fold([verdict])
             if delivers and not isinstance(verdict, Held | Parked):
                 self._use(transfer, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from relayer.domain.address import ChainId
 from relayer.domain.command import Command
 from relayer.domain.draft import Attestation, Landing, Submission
 from relayer.domain.facts import (
@@ -46,3 +47,6 @@ class LaneObserver(Protocol):
 
     def swept(self, source: str, found: int, opened: int) -> None:
         """A Sweep compared ``found`` deposits of a source with receipts; ``opened`` were open."""
+
+    def paid_from(self, chain: ChainId, lane: int, coins: float) -> None:
+        """The key that pays a lane's fees holds so many whole coins."""

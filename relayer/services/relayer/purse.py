@@ -7,33 +7,26 @@ from an operator: the first try that is paid for opens the lane again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from relayer.domain.facts import Fact, Held, Stuck
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Deposit
 
-RETRY_SECONDS: Final = 10.0
-
 
 class Purse:
     """What a lane knows of its payer's coins."""
 
-    def __init__(self) -> None:
-        """Nothing is known to be short."""
+    def __init__(self, retry: float) -> None:
+        """Nothing is known to be short; while it is, try every ``retry`` seconds."""
+        self._retry = retry
         self._missing: str | None = None
         self._try_at = 0.0
-
-    @property
-    def is_short(self) -> bool:
-        """Whether the last try found too few coins."""
-        return self._missing is not None
 
     def learn(self, facts: Iterable[Fact], now: float) -> None:
         """Take what sealing or sending ended in, at ``now`` (seconds)."""
         for fact in facts:
             if isinstance(fact, Held | Stuck) and fact.reason is Reason.PAYER_EMPTY:
-                self._missing, self._try_at = fact.detail, now + RETRY_SECONDS
+                self._missing, self._try_at = fact.detail, now + self._retry
 
     def paid(self) -> None:
         """A transaction was sealed: there are coins again."""
@@ -44,12 +37,12 @@ class Purse:
         if self._missing is None:
             return None
         if now >= self._try_at:
-            self._try_at = now + RETRY_SECONDS
+            self._try_at = now + self._retry
             return None
         return Held(
             id=deposit.id,
             reason=Reason.PAYER_EMPTY,
-            until=self._try_at + 0.5,
+            until=now + self._retry,
             at=now,
             detail=self._missing,
         )
