@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from enum import StrEnum
@@ -20,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from relayer import __version__
 from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
+from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.policies import limits_of, supply_policy_of
 from relayer.app.subject import subject_of
@@ -64,18 +64,6 @@ class Service(StrEnum):
     ATTESTER = "attester"
     MONITOR = "monitor"
     TRACKER = "tracker"
-
-
-class SystemClock:
-    """The Clock of a running process."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; cancellation ends it."""
-        await asyncio.sleep(seconds)
 
 
 class Process:

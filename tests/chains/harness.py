@@ -161,7 +161,7 @@ class ChainHarness:
 
     async def landing(self, submission: Submission) -> Landing:
         """What is known of a submission now."""
-        return (await self.writer.landings([submission])).of[submission.tx]
+        return await landing_of(self.writer, submission)
 
     async def facts_until(self, first: int, found: Wanted) -> Sequence[ChainFact]:
         """Final facts from a height on, as soon as one of them is wanted."""
@@ -205,6 +205,11 @@ class ChainHarness:
         landing = await self.landed(submission)
         assert landing.kind is LandingKind.FAILED or act.deposit.id in landing.skipped
         return landing.skipped.get(act.deposit.id, landing.detail)
+
+
+async def landing_of(writer: ChainWriter, submission: Submission) -> Landing:
+    """What a writer says of one submission."""
+    return (await writer.landings([submission])).of[submission.tx]
 
 
 class Wanted(Protocol):

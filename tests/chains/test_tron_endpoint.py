@@ -18,7 +18,7 @@ from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.writer import TronWriter
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
-from relayer.domain.draft import Act, Attestation, Draft, Landing, LandingKind, Submission
+from relayer.domain.draft import Act, Attestation, Draft, LandingKind, Submission
 from relayer.domain.errors import (
     HistoryPruned,
     PayerEmpty,
@@ -36,6 +36,7 @@ from relayer.domain.transfer import (
     counted_id,
 )
 from relayer.signing.local import Secp256k1Signer
+from tests.chains.harness import landing_of
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 GATEWAY: dict[str, Any] = json.loads((RECORDINGS / "tron-codec" / "gateway.json").read_text())
@@ -312,10 +313,6 @@ async def test_a_broadcast_code_is_judged(
             await writer.broadcast(submission())
 
 
-async def _landing(writer: TronWriter) -> Landing:
-    return (await writer.landings([submission()])).of[submission().tx]
-
-
 async def test_an_absent_transaction_is_pending_until_solid_time_is_past(
     node: Node, rpc: TronRpc
 ) -> None:
@@ -323,16 +320,16 @@ async def test_an_absent_transaction_is_pending_until_solid_time_is_past(
     node.says("/walletsolidity/gettransactioninfobyid", {})
     writer = TronWriter(config_of(node), rpc, PAYER)
     node.says("/walletsolidity/getblock", block(9, HEAD_MS))
-    assert (await _landing(writer)).kind is LandingKind.PENDING
+    assert (await landing_of(writer, submission())).kind is LandingKind.PENDING
     node.says("/walletsolidity/getblock", block(10, HEAD_MS + 3000))
-    assert (await _landing(writer)).kind is LandingKind.DEAD
+    assert (await landing_of(writer, submission())).kind is LandingKind.DEAD
 
 
 async def test_the_last_look_finds_what_became_solid_meanwhile(node: Node, rpc: TronRpc) -> None:
     """The look comes after the time was read: solid in between is landed, not dead."""
     node.says("/walletsolidity/gettransactioninfobyid", GATEWAY["deliver_again"])
     node.says("/walletsolidity/getblock", block(10, HEAD_MS + 3000))
-    landing = await _landing(TronWriter(config_of(node), rpc, PAYER))
+    landing = await landing_of(TronWriter(config_of(node), rpc, PAYER), submission())
     assert (landing.kind, landing.height) == (
         LandingKind.LANDED,
         GATEWAY["deliver_again"]["blockNumber"],
