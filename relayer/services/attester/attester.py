@@ -29,6 +29,7 @@ from relayer.ports.bus import Bus, Out, Record
 from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.clock import Clock
 from relayer.ports.signer import Signer
+from relayer.services.attester.binder import Binder
 from relayer.services.attester.journal import Binding, Journal
 from relayer.services.gatekeeper import Gatekeeper
 
@@ -83,7 +84,7 @@ class Attester:
         self._bus = bus
         self._readers = readers
         self._posts = posts
-        self._journal = journal
+        self._binder = Binder(journal)
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._observer = observer
@@ -149,9 +150,7 @@ class Attester:
             msg = "the draft's digest is not that of its rebuilt payload"
             raise DraftRefused(msg)
         binding = binding_of(draft.kind, draft.chain, deposit)
-        refusal = self._journal.bind([binding], voided=voided)[0]
-        if refusal is not None:
-            raise refusal
+        await self._binder.bind(binding, voided=voided)
         # The gate again: it may have closed while the chains were read.
         self._check_right(request, deposit)
         return self._out(post, draft.chain, deposit, payload, await post.signer.sign(payload))
