@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,12 @@ from relayer.services.tracks import create, names, troubled
 
 BATCH: Final = 200
 """The most records folded in one transaction."""
+
+GATHER: Final = 0.05
+"""Seconds that records gather before they are folded: a transaction costs as much as ten records."""
+
+KNOWN: Final = 2_000
+"""Transfers whose standing is kept in memory; others are read from the file when told of."""
 
 OVERLAP: Final = 3600.0
 """Seconds read again after a start, so that no difference of clocks skips a record."""
@@ -93,11 +100,24 @@ async def _mark(follower: Follower, queue: asyncio.Queue[Record | None]) -> None
 
 
 async def _batch(queue: asyncio.Queue[Record | None]) -> list[Record | None]:
-    """Return what is there, at least one."""
+    """Return what is there, at least one; what comes a moment later belongs to it."""
     batch = [await queue.get()]
-    while len(batch) < BATCH and not queue.empty():
-        batch.append(queue.get_nowait())
+    _drain(queue, batch)
+    if len(batch) < BATCH and None not in batch:
+        await asyncio.sleep(GATHER)
+        _drain(queue, batch)
     return batch
+
+
+def _drain(queue: asyncio.Queue[Record | None], into: list[Record | None]) -> None:
+    while len(into) < BATCH and not queue.empty():
+        into.append(queue.get_nowait())
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    told: TransferTold
+    seen_at: float
 
 
 class Fold:
@@ -106,6 +126,20 @@ class Fold:
     def __init__(self, path: Path) -> None:
         """Open or make it. Raises Fatal."""
         self._path, self._db = path, create(path)
+        self._ends: dict[tuple[str, int], tuple[int, float]] = {}
+        self._known: OrderedDict[bytes, _Standing] = OrderedDict()
+        self._changed: dict[bytes, set[str]] = {}
+        self._moved: set[tuple[str, int]] = set()
+        with troubled(path):
+            self._load()
+
+    def _load(self) -> None:
+        """Know what the file says, and nothing else."""
+        self._known.clear()
+        self._changed.clear()
+        self._moved.clear()
+        rows = self._db.execute("select topic, part, next, time from tracking")
+        self._ends = {(topic, part): (following, at) for topic, part, following, at in rows}
 
     def close(self) -> None:
         """Close it."""
@@ -127,8 +161,10 @@ class Fold:
                 for record in records:
                     if self._advance(record):
                         self._fold(topic, record)
+                self._write()
             except BaseException:
                 self._db.execute("rollback")
+                self._load()
                 raise
             self._db.execute("commit")
 
@@ -145,6 +181,8 @@ class Fold:
                 for table in ("transfer", "history", "tx"):
                     self._db.executemany(f"delete from {table} where id = ?", old)  # noqa: S608
                 self._db.execute("commit")
+            for (transfer,) in old:
+                self._known.pop(transfer, None)
 
     def _advance(self, record: Record) -> bool:
         """Store the position; False for a record that was folded before.
@@ -152,15 +190,11 @@ class Fold:
         A topic that was made anew begins again at offset 0, but at a later time.
         """
         place = (record.topic, record.partition)
-        known = self._db.execute(
-            "select next, time from tracking where topic = ? and part = ?", place
-        ).fetchone()
+        known = self._ends.get(place)
         if known is not None and record.offset < known[0] and record.time <= known[1]:
             return False
-        self._db.execute(
-            "insert or replace into tracking values(?, ?, ?, ?)",
-            (*place, record.offset + 1, record.time),
-        )
+        self._ends[place] = record.offset + 1, record.time
+        self._moved.add(place)
         return True
 
     def _fold(self, topic: str, record: Record) -> None:
@@ -194,29 +228,57 @@ class Fold:
         )
         if new.rowcount != 1:
             return
-        known = self._db.execute(
-            "select told, seen_at from transfer where id = ?", (told.id,)
+        known = self._standing(told.id)
+        self._known[told.id] = _Standing(
+            merged(known.told, told) if known else told,
+            min(told.at, known.seen_at if known else told.at),
+        )
+        self._changed.setdefault(told.id, set()).update(names(told))
+
+    def _standing(self, transfer: bytes) -> _Standing | None:
+        known = self._known.get(transfer)
+        if known is not None:
+            return known
+        row = self._db.execute(
+            "select told, seen_at from transfer where id = ?", (transfer,)
         ).fetchone()
-        stands = merged(TRANSFERS.decode(known[0]), told) if known else told
-        self._db.execute(
+        return None if row is None else _Standing(TRANSFERS.decode(row[0]), row[1])
+
+    def _write(self) -> None:
+        """Write standings, names and positions that changed, inside the open transaction."""
+        self._db.executemany(
             f"insert or replace into transfer values({_marks(range(11))})",
-            (
-                told.id,
-                stands.stage,
-                stands.reason,
-                stands.asset,
-                stands.source,
-                stands.destination,
-                stands.sender,
-                stands.recipient,
-                min(told.at, known[1]) if known else told.at,
-                stands.at,
-                TRANSFERS.encode(stands),
-            ),
+            [_row(self._known[transfer]) for transfer in self._changed],
         )
         self._db.executemany(
-            "insert or ignore into tx values(?, ?)", [(name, told.id) for name in names(told)]
+            "insert or ignore into tx values(?, ?)",
+            [(name, transfer) for transfer, found in self._changed.items() for name in found],
         )
+        self._db.executemany(
+            "insert or replace into tracking values(?, ?, ?, ?)",
+            [(*place, *self._ends[place]) for place in self._moved],
+        )
+        self._changed.clear()
+        self._moved.clear()
+        while len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+
+
+def _row(standing: _Standing) -> tuple[object, ...]:
+    stands = standing.told
+    return (
+        stands.id,
+        stands.stage,
+        stands.reason,
+        stands.asset,
+        stands.source,
+        stands.destination,
+        stands.sender,
+        stands.recipient,
+        standing.seen_at,
+        stands.at,
+        TRANSFERS.encode(stands),
+    )
 
 
 def merged(known: TransferTold, new: TransferTold) -> TransferTold:
