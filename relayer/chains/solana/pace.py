@@ -62,6 +62,7 @@ class Blocks:
         self._tip: Tip | None = None
         self._looking = asyncio.Lock()
         self._headers: OrderedDict[int, Header] = OrderedDict()
+        self._asking: dict[int, asyncio.Task[Header | None]] = {}
 
     async def tip(self) -> Tip:
         """The newest confirmed block, at most half a second old."""
@@ -71,10 +72,24 @@ class Blocks:
             return self._tip
 
     async def header(self, slot: int) -> Header | None:
-        """The block in a slot, None for a skipped one; Unavailable until the node has it."""
-        known = self._headers.get(slot)
-        if known is not None:
+        """The block in a slot, None for a skipped one; Unavailable until the node has it.
+
+        Who asks for a slot that is being asked for hears the same answer: blocks do not change.
+        """
+        if (known := self._headers.get(slot)) is not None:
             return known
+        asking = self._asking.get(slot)
+        if asking is None:
+            asking = self._asking[slot] = asyncio.create_task(self._ask(slot))
+            asking.add_done_callback(lambda task: self._answered(slot, task))
+        return await asyncio.shield(asking)
+
+    def _answered(self, slot: int, task: asyncio.Task[Header | None]) -> None:
+        del self._asking[slot]
+        if not task.cancelled():
+            task.exception()  # marks it as seen, should all who asked have given up
+
+    async def _ask(self, slot: int) -> Header | None:
         try:
             answer = await self._rpc.call("getBlock", slot, _HEADER_ANY)
         except NodeError as error:

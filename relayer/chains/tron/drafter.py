@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from relayer.chains.gateway.drafter import GatewayDrafter
@@ -23,16 +24,19 @@ class TronGatewayState:
         self._rpc = rpc
         self._now: GatewayNow | None = None
         self._read_at = 0.0
+        self._one_read = asyncio.Lock()
 
     async def now(self) -> GatewayNow:
         """The gateway at the head, a second old at most; Unavailable if it can't be read."""
-        if self._now is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
-            answer = await self._rpc.call(self._gateway, snapshot_call())
-            if answer.reverted is not None:
-                msg = f"the gateway reverted a read: {answer.reverted}"
-                raise Unavailable(msg)
-            self._now, self._read_at = read_now(answer.data), time.monotonic()
-        return self._now
+        async with self._one_read:
+            moment = time.monotonic()
+            if self._now is None or moment - self._read_at > _FRESH_SECONDS:
+                answer = await self._rpc.call(self._gateway, snapshot_call())
+                if answer.reverted is not None:
+                    msg = f"the gateway reverted a read: {answer.reverted}"
+                    raise Unavailable(msg)
+                self._now, self._read_at = read_now(answer.data), moment
+            return self._now
 
 
 class TronDrafter(GatewayDrafter):
