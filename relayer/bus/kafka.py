@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FIRST_CONTACT: Final = 30.0
 """Seconds that the cluster is given to answer when the bus is opened."""
 
+PUBLISH: Final = 3 * REQUEST
+"""Seconds after which publishing that is not acknowledged is given up."""
+
 
 class Unreachable(Transient):
     """The cluster did not answer, or did not let us in."""
@@ -130,7 +133,7 @@ class KafkaBus:
             return
         publisher = await self._living_publisher()
         try:
-            async with asyncio.timeout(3 * REQUEST):
+            async with asyncio.timeout(PUBLISH):
                 await send(publisher, [(out, out.key.encode()) for out in outs])
         except TROUBLE as error:
             msg = f"not known to be published: {type(error).__name__}: {error}"

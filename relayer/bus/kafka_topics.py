@@ -156,6 +156,16 @@ async def create(cluster: Cluster, catalog: Catalog) -> list[str]:
     return names
 
 
+async def delete(cluster: Cluster, catalog: Catalog) -> None:
+    """Delete the topics with all that is in them. Raises `Transient`."""
+    try:
+        async with _admin(cluster) as admin:
+            await admin.delete_topics([topic.name for topic in catalog])
+    except TROUBLE as error:
+        msg = f"the topics were not deleted: {type(error).__name__}: {error}"
+        raise Transient(msg) from error
+
+
 def _made(answers: list[tuple[str, int, str | None]]) -> list[str]:
     """Return which topics are new; raise for one that was refused."""
     for name, code, detail in answers:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka import KafkaBus
-from relayer.bus.kafka_topics import create
+from relayer.bus.kafka_topics import create, delete
 from relayer.bus.sqlite import SqliteBus, SqlitePartition
 from relayer.ports.bus import Bus, Partition
 from tests.bus.harness import topics
@@ -72,7 +72,7 @@ class KafkaWorld:
         self._bus: KafkaBus | None = None
         self._left = contextlib.AsyncExitStack()
 
-    async def open(self) -> Bus:
+    async def open(self) -> KafkaBus:
         await create(self.cluster, Catalog(topics(self)))
         self._bus = KafkaBus(self.cluster, topics(self))
         await self._bus.__aenter__()
@@ -93,10 +93,7 @@ class KafkaWorld:
         """Close what is open, the killed ones too, and delete the topics."""
         await self.close()
         await self._left.aclose()
-        admin = self.cluster.admin()
-        await admin.start()
-        await admin.delete_topics([topic.name for topic in topics(self)])
-        await admin.close()
+        await delete(self.cluster, Catalog(topics(self)))
 
     @contextlib.asynccontextmanager
     async def own(self, inbox: str | None, state: str, number: int) -> AsyncIterator[Partition]:
