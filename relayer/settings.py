@@ -12,22 +12,24 @@ import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from relayer.domain.address import Account, ChainId, Family, family_of, parse_account
 from relayer.domain.amount import Shares, parse_shares
 from relayer.domain.errors import RelayerError, SettingRefused
 from relayer.domain.transfer import Mode
+from relayer.process_settings import (
+    BusSettings,
+    HttpSettings,
+    LogSettings,
+    SecretPlace,
+    Section,
+)
 
 T = TypeVar("T")
-
-SecretPlace = Annotated[
-    str, Field(pattern=r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$", examples=["file:keys/payer"])
-]
-"""Where a secret is: ``file:PATH`` (relative to the config file) or ``env:NAME``."""
 
 SharesSetting = Annotated[str, Field(pattern=r"^\d+(\.\d{1,18})?$", examples=["1.5"])]
 """Whole shares as decimal text."""
@@ -36,11 +38,7 @@ PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """An Ed25519 public key, 64 hex digits."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TokenSettings(_Section):
+class TokenSettings(Section):
     """An asset's token on one chain."""
 
     asset: str = Field(description="Symbol of the asset, such as TSLAx.")
@@ -52,7 +50,7 @@ class TokenSettings(_Section):
     issuer: str | None = Field(None, description="Solana: the mint's permanent delegate.")
 
 
-class EndpointSettings(_Section):
+class EndpointSettings(Section):
     """One RPC endpoint; ``env:NAME`` and ``file:PATH`` are allowed where a URL holds a key."""
 
     url: str = Field(description="HTTP URL (Tron: the full node's).")
@@ -60,7 +58,7 @@ class EndpointSettings(_Section):
     solidity: str | None = Field(None, description="Tron: the solidity node's URL.")
 
 
-class ChainSettings(_Section):
+class ChainSettings(Section):
     """One chain: endpoints, the bridge's contracts or accounts, quorum and payers."""
 
     chain: str = Field(description="CAIP-2 name, such as eip155:56.")
@@ -147,7 +145,7 @@ class ChainSettings(_Section):
         return parse_account(self.id, text)
 
 
-class AssetSettings(_Section):
+class AssetSettings(Section):
     """What the monitor and the limits need to know of an asset; amounts in shares."""
 
     symbol: str = Field(description="Symbol, such as TSLAx.")
@@ -164,7 +162,7 @@ class AssetSettings(_Section):
     large_delay_seconds: float = Field(0.0, ge=0, description="By how much.")
 
 
-class AttesterSettings(_Section):
+class AttesterSettings(Section):
     """One attester that runs in this process: one key per chain family."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$", description="Names its journal file.")
@@ -172,7 +170,7 @@ class AttesterSettings(_Section):
     solana_key: SecretPlace = Field(description="Ed25519 key for Solana.")
 
 
-class MonitorSettings(_Section):
+class MonitorSettings(Section):
     """The supply monitor and whose leases count."""
 
     key: SecretPlace | None = Field(None, description="Ed25519 key, where a monitor runs.")
@@ -191,13 +189,13 @@ class MonitorSettings(_Section):
         return self
 
 
-class OperatorSettings(_Section):
+class OperatorSettings(Section):
     """Whose commands lift halts."""
 
     keys: tuple[PublicKey, ...] = Field(min_length=1, description="Ed25519 public keys.")
 
 
-class ReserveSettings(_Section):
+class ReserveSettings(Section):
     """Where the number of backed shares comes from."""
 
     file: Path = Field(
@@ -205,21 +203,7 @@ class ReserveSettings(_Section):
     )
 
 
-class HttpSettings(_Section):
-    """The local HTTP server: metrics, probes, and the operator's commands."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(9464, ge=0, le=65535, description="Port; 0 picks a free one.")
-
-
-class LogSettings(_Section):
-    """How logs look."""
-
-    format: Literal["json", "console"] = Field("json", description="json or console.")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
-
-
-class PaceSettings(_Section):
+class PaceSettings(Section):
     """How quickly lanes act, in seconds."""
 
     quorum_seconds: float = Field(5.0, gt=0, description="Wait for signatures, then draft anew.")
@@ -251,6 +235,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(HttpSettings(), description="Local HTTP server.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
     pace: PaceSettings = Field(PaceSettings(), description="Pace of the lanes.")
+    bus: BusSettings = Field(BusSettings(), description="The bus.")
     base: Path = Field(Path(), description="Set by the loader: where relative paths begin.")
 
     @classmethod

@@ -18,20 +18,20 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from relayer import __version__
+from relayer.app.bus import bus_of
 from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.policies import limits_of, supply_policy_of
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
-from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId, Family, family_of
 from relayer.domain.errors import SettingRefused
 from relayer.domain.gate import GatePolicy
 from relayer.domain.keep import Keeper
 from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, state
 from relayer.domain.submission import Patience
-from relayer.ports.bus import Partition
+from relayer.ports.bus import Bus, Partition
 from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.shared import SharedReader
 from relayer.ports.signer import Signer
@@ -96,9 +96,7 @@ class Process:
         directory = self._settings.path(self._settings.state_dir)
         directory.mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
-            bus = await stack.enter_async_context(
-                SqliteBus(directory / "bus.db", topics_of(self._settings))
-            )
+            bus = await stack.enter_async_context(bus_of(self._settings, directory))
             stack.push_async_callback(self._close)
             stop = asyncio.Event()
             _on_signals(stop)
@@ -110,7 +108,7 @@ class Process:
                 group.create_task(_cancel_when(stop, work))
         _log.info("process.drained")
 
-    async def _work(self, bus: SqliteBus, directory: Path) -> None:
+    async def _work(self, bus: Bus, directory: Path) -> None:
         gatekeeper = Gatekeeper(bus, self._policy, self._observer)
         http = self._settings.http
         health = serve_health(
@@ -127,9 +125,7 @@ class Process:
             for body in self._bodies(bus, directory, gatekeeper):
                 group.create_task(_awaited(body))
 
-    def _bodies(
-        self, bus: SqliteBus, directory: Path, gatekeeper: Gatekeeper
-    ) -> list[Awaitable[None]]:
+    def _bodies(self, bus: Bus, directory: Path, gatekeeper: Gatekeeper) -> list[Awaitable[None]]:
         bodies: list[Awaitable[None]] = []
         if Service.LISTENER in self._services:
             bodies += [self._listen(bus, chain) for chain in self._settings.chains]
@@ -165,7 +161,7 @@ class Process:
     def _reader(self, kit: ChainKit) -> ChainReader:
         return kit.reader()
 
-    def _listen(self, bus: SqliteBus, chain: ChainSettings) -> Awaitable[None]:
+    def _listen(self, bus: Bus, chain: ChainSettings) -> Awaitable[None]:
         reader = self._reader(self._kits[chain.id])
 
         async def body(partition: Partition) -> None:
@@ -180,9 +176,7 @@ class Process:
 
         return bus.serve(None, state(LISTENER, chain.id), body)
 
-    def _relay(
-        self, bus: SqliteBus, chain: ChainSettings, gatekeeper: Gatekeeper
-    ) -> Awaitable[None]:
+    def _relay(self, bus: Bus, chain: ChainSettings, gatekeeper: Gatekeeper) -> Awaitable[None]:
         if not chain.payers:
             msg = f"chains {chain.chain}: payers are needed where the relayer runs"
             raise SettingRefused(msg)
@@ -195,7 +189,7 @@ class Process:
 
     def _lane(
         self,
-        bus: SqliteBus,
+        bus: Bus,
         chain: ChainSettings,
         gatekeeper: Gatekeeper,
         readers: Mapping[ChainId, ChainReader],
@@ -246,7 +240,7 @@ class Process:
         )
 
     def _attest(
-        self, bus: SqliteBus, one: AttesterSettings, directory: Path, gatekeeper: Gatekeeper
+        self, bus: Bus, one: AttesterSettings, directory: Path, gatekeeper: Gatekeeper
     ) -> Awaitable[None]:
         posts = {
             chain.id: Post(
@@ -273,7 +267,7 @@ class Process:
             return ed25519(self._settings, one.solana_key)
         return secp256k1(self._settings, one.evm_key)
 
-    def _monitor(self, bus: SqliteBus, directory: Path, gatekeeper: Gatekeeper) -> Awaitable[None]:
+    def _monitor(self, bus: Bus, directory: Path, gatekeeper: Gatekeeper) -> Awaitable[None]:
         settings = self._settings
         if settings.monitor.key is None or settings.reserves is None:
             msg = "monitor.key and reserves are needed where a monitor runs"

@@ -133,6 +133,7 @@ _NAMES = {
     "str": "text",
     "int": "integer",
     "float": "number",
+    "bool": "true or false",
     "Path": "path",
     "Mode": "text",
     "Any": "any value",
@@ -179,7 +180,8 @@ def _forms(annotation: Any) -> Iterator[str]:
 
 def _form(pattern: str) -> str:
     """A pattern by its name where it has one; a bar would end the cell of the table."""
-    from relayer.settings import SecretPlace, SharesSetting
+    from relayer.process_settings import SecretPlace
+    from relayer.settings import SharesSetting
 
     named = {_pattern(SecretPlace): "a secret place", _pattern(SharesSetting): "whole shares"}
     return named.get(pattern, "`" + pattern.replace("|", "\\|") + "`")
@@ -198,4 +200,6 @@ def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "see below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return "none" if value in (None, (), {}) else f"`{value}`"

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "retry": ("relayer.cli.retry", "Look at a parked or waiting transfer again, signed."),
     "park": ("relayer.cli.park", "Set a transfer aside, signed with the operator's key."),
     "refund": ("relayer.cli.refund", "Give the shares of a transfer back, signed."),
+    "topics": ("relayer.cli.topics", "Make and check the topics on Kafka; print ACLs."),
     "config": ("relayer.cli.config", "Show, check and explain settings."),
 }
 

@@ -23,7 +23,8 @@ from relayer.devnet.funding import airdrop, top_up_evm, top_up_solana, top_up_tr
 from relayer.devnet.keys import Keyring
 from relayer.domain.address import Account, ChainId
 from relayer.domain.errors import SettingRefused
-from relayer.settings import SecretPlace, problems_of, read_secret
+from relayer.process_settings import SecretPlace
+from relayer.settings import problems_of, read_secret
 from relayer.signing.local import Ed25519Signer, Secp256k1Signer, parse_secret
 
 Coins = Annotated[str, Field(pattern=r"^\d+(\.\d{1,6})?$")]

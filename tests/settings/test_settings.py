@@ -174,3 +174,24 @@ def test_the_devnet_example_is_a_config_as_the_devnet_writes_it() -> None:
     assert len(loaded.chains) == 3
     assert [asset.symbol for asset in loaded.assets] == ["TSLAx", "NVDAx", "AAPLx"]
     assert len(loaded.attesters) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('kind = "kafka"', "servers: Kafka needs at least one"),
+        ('user = "relayer"', "password: it and user belong together"),
+        ('certificate = "me.pem"\ntls = true', "certificate: it and certificate_key"),
+        ('authority = "ca.pem"', "tls: authority and certificate need it"),
+        ('mechanism = "PLAIN"', "mechanism: PLAIN needs tls"),
+        ("replication = 1", "min_insync: at most as many as replication"),
+        ('password = "hunter2"', "bus.password"),
+    ],
+)
+def test_a_bus_that_cannot_be_meant_is_refused(lines: str, words: str, tmp_path: Path) -> None:
+    """Half an identity, an identity sent in the clear, and no cluster: each is named."""
+    with pytest.raises(SettingRefused) as refused:
+        _load(tmp_path, f"{_filled()}\n[bus]\n{lines}\n")
+
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)

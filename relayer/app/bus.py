@@ -1,0 +1,105 @@
+"""Which bus a process runs on, and whether it may."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from relayer.app.topics import topics_of
+from relayer.bus.sqlite import SqliteBus
+from relayer.domain.errors import Fatal, SettingRefused
+from relayer.ports.bus import Bus, Finding, Level
+from relayer.process_settings import BusSettings
+from relayer.settings import Settings
+
+if TYPE_CHECKING:
+    from relayer.bus.kafka_client import Cluster
+
+_log = structlog.get_logger("relayer.app")
+
+
+@asynccontextmanager
+async def bus_of(settings: Settings, directory: Path) -> AsyncIterator[Bus]:
+    """Open the bus that the settings name; the embedded one lives in `directory`.
+
+    Raises `Fatal` when it would lose records, `Transient` when it does not answer.
+    """
+    topics = topics_of(settings)
+    if settings.bus.kind == "kafka":
+        from relayer.bus.kafka import KafkaBus
+
+        async with KafkaBus(cluster_of(settings), topics) as kafka:
+            judge(await kafka.check())
+            yield kafka
+    else:
+        async with SqliteBus(directory / "bus.db", topics) as embedded:
+            judge(await embedded.check())
+            yield embedded
+
+
+def judge(findings: Sequence[Finding]) -> None:
+    """Log what should be changed; raise `Fatal`, with all of it, for what must be."""
+    for finding in findings:
+        if finding.level is Level.WARNING:
+            _log.warning("bus.finding", **_facts(finding))
+    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    if errors:
+        lines = "\n".join(f"  {line(finding)}" for finding in errors)
+        msg = f"the bus would lose or refuse records ({len(errors)}):\n{lines}"
+        raise Fatal(msg)
+
+
+def line(finding: Finding) -> str:
+    """Return a finding as one line for an operator."""
+    return f"{finding.subject}: {finding.problem}; {finding.remedy}"
+
+
+def _facts(finding: Finding) -> dict[str, str]:
+    return {
+        "subject": finding.subject,
+        "problem": finding.problem,
+        "remedy": finding.remedy,
+    }
+
+
+def cluster_of(settings: Settings) -> Cluster:
+    """Return the Kafka cluster of the settings. Raises `SettingRefused` for a missing secret."""
+    from relayer.bus.kafka_client import Access, Cluster
+
+    bus = settings.bus
+    access = Access(
+        tls=_tls(settings, bus) if bus.tls else None,
+        user=bus.user,
+        password=settings.secret(bus.password) if bus.password else None,
+        mechanism=bus.mechanism,
+    )
+    return Cluster(
+        servers=bus.servers,
+        access=access,
+        replication=bus.replication,
+        min_insync=bus.min_insync,
+        session=bus.session_seconds,
+    )
+
+
+def _tls(settings: Settings, bus: BusSettings) -> ssl.SSLContext:
+    """Trust the authority, and know our own certificate if there is one."""
+    try:
+        authority = str(settings.path(bus.authority)) if bus.authority else None
+        context = ssl.create_default_context(cafile=authority)
+        if bus.certificate and bus.certificate_key:
+            # The library reads a key from a file only; it may stand elsewhere.
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as key:
+                key.write(settings.secret(bus.certificate_key) + "\n")
+                key.flush()
+                context.load_cert_chain(str(settings.path(bus.certificate)), key.name)
+    except OSError as error:  # an SSLError is one
+        msg = f"bus: the certificates cannot be used: {error}"
+        raise SettingRefused(msg) from error
+    return context

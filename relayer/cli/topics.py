@@ -1,0 +1,57 @@
+"""``relayer topics``: make the topics on Kafka, and say what is wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from relayer.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.option("--create", is_flag=True, help="Make the topics that are missing first.")
+@click.option(
+    "--acls", is_flag=True, help="Print the least rights of each service, as kafka-acls commands."
+)
+def command(config_path: Path, *, create: bool, acls: bool) -> None:
+    """Check every topic of the settings; exit code 1 if one would lose or refuse records."""
+    from relayer.settings import load
+
+    settings = load(config_path)
+    if acls:
+        from relayer.app.acls import commands
+
+        click.echo("\n".join(commands(settings)))
+        return
+    if settings.bus.kind != "kafka":
+        click.echo("the embedded bus makes its topics by itself")
+        return
+    sys.exit(asyncio.run(_topics(config_path, create=create)))
+
+
+async def _topics(config_path: Path, *, create: bool) -> int:
+    from relayer.app.bus import cluster_of, line
+    from relayer.app.topics import topics_of
+    from relayer.bus import kafka_topics
+    from relayer.bus.catalog import Catalog
+    from relayer.bus.kafka import KafkaBus
+    from relayer.ports.bus import Level
+    from relayer.settings import load
+
+    settings = load(config_path)
+    cluster, topics = cluster_of(settings), topics_of(settings)
+    async with KafkaBus(cluster, topics) as bus:
+        if create:
+            for name in await kafka_topics.create(cluster, Catalog(topics)):
+                click.echo(f"made {name}")
+        findings = await bus.check()
+    for finding in findings:
+        click.echo(f"{finding.level}: {line(finding)}")
+    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    if not errors:
+        click.echo(f"{len(topics)} topics are as they must be")
+    return 1 if errors else 0
