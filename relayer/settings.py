@@ -180,6 +180,11 @@ class MonitorSettings(Section):
     lease_seconds: int = Field(30, ge=3, le=120, description="How long a lease lasts.")
     reserve_age_seconds: int = Field(3600, gt=0, description="Older reserve statements are stale.")
     max_lag_seconds: int = Field(180, gt=0, description="Oldest chain time a lease may carry.")
+    multiplier_grace_seconds: int = Field(
+        900,
+        ge=0,
+        description="How long after a multiplier change a reserve statement may be for the old one.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> MonitorSettings:

@@ -42,6 +42,7 @@ def supply_policy_of(settings: Settings) -> SupplyPolicy:
         chains=tuple(chain.id for chain in settings.chains),
         reserve_age=settings.monitor.reserve_age_seconds,
         lease=settings.monitor.lease_seconds,
+        multiplier_grace=settings.monitor.multiplier_grace_seconds,
         elsewhere={a.symbol: shares(a.elsewhere) for a in settings.assets},
         excluded={a.symbol: shares(a.excluded) for a in settings.assets},
         issued={a.symbol: shares(a.issued) for a in settings.assets if a.issued},

@@ -9,7 +9,7 @@ hashes of the halts it lifts, ends it. A replayed resume names halts that are li
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -156,12 +156,17 @@ class GatePolicy:
     max_lag: int = 180
 
 
+_ENDS_LEASES: Final = frozenset({Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
+"""Withheld for what was read, not for what could not be read."""
+
+
 @dataclass(slots=True)
 class Gate:
     """The folded gate of one process."""
 
     policy: GatePolicy
     _leases: dict[str, dict[bytes, Lease]] = field(default_factory=dict)
+    _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _halts: dict[bytes, Halt] = field(default_factory=dict)
     _lifted: set[bytes] = field(default_factory=set)
 
@@ -178,6 +183,7 @@ class Gate:
         """Take a record of ``supply``; RecordRefused if it is not authentic."""
         record = SUPPLY_RECORDS.decode(data)
         if isinstance(record, Verdict):
+            self._take_verdict(record)
             return record
         lease = LEASE.decode(authentic(record, Role.MONITOR, self.policy.monitors).encode())
         return self._take_lease(record.key, lease)
@@ -200,8 +206,12 @@ class Gate:
         fresh = [lease for lease in self.leases(route.asset) if self._fresh(lease, now)]
         if len(fresh) < self.policy.needed:
             wanted = f"{len(fresh)} of {self.policy.needed} fresh leases for {route.asset}"
-            return Reason.NO_LEASE, wanted
+            return self._why(route.asset, wanted, now)
         return None
+
+    def verdict(self, asset: str) -> Verdict | None:
+        """The newest reading of an asset. Readings are not signed: good for words and stops only."""
+        return self._verdicts.get(asset)
 
     def good_until(self, asset: str, now: float) -> int:
         """Until when (seconds) enough leases for an asset last; 0 if they do not now."""
@@ -216,6 +226,28 @@ class Gate:
         # Judged by our clock too: a lease dated into the future must not open the gate for long.
         lasts = 0 < lease.expires_at - now <= self.policy.max_lease
         return lasts and now - oldest <= self.policy.max_lag
+
+    def _why(self, asset: str, wanted: str, now: float) -> tuple[Reason, str]:
+        """Why leases are missing, by the newest reading if that is not old itself."""
+        told = self._verdicts.get(asset)
+        if told is None or told.withheld is None or now - told.at > self.policy.max_lag:
+            return Reason.NO_LEASE, wanted
+        differs = told.withheld is Reason.MULTIPLIER_DIFFERS
+        return Reason.MULTIPLIER_DIFFERS if differs else Reason.NO_LEASE, told.detail or wanted
+
+    def _take_verdict(self, verdict: Verdict) -> None:
+        """A monitor that found chains or books at odds takes back the lease it gave before.
+
+        What it merely could not read leaves the lease to its end. Whoever forges a verdict can
+        stop the asset until the monitor's next lease, as with a halt, and no more.
+        """
+        self._verdicts[verdict.asset] = verdict
+        if verdict.withheld not in _ENDS_LEASES:
+            return
+        known = self._leases.get(verdict.asset, {})
+        for key, lease in list(known.items()):
+            if key.hex() == verdict.monitor and lease.issued_at <= verdict.at:
+                known[key] = replace(lease, expires_at=lease.issued_at)
 
     def _take_lease(self, key: bytes, lease: Lease) -> Lease:
         known = self._leases.setdefault(lease.asset, {})

@@ -56,7 +56,7 @@ RECHECK_SECONDS: Final = 30.0
 """How long a landed delivery may stay unseen by the listener before its receipt is asked for."""
 
 
-GATE: Final = frozenset({Reason.NO_LEASE, Reason.HALTED})
+GATE: Final = frozenset({Reason.NO_LEASE, Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
 """Holds that say nothing about how often an act was tried."""
 
 

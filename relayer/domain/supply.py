@@ -79,12 +79,16 @@ class SupplySnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """Stock held for an asset, in 1e-18 of a stock unit, as stated at ``at`` (seconds)."""
+    """Stock held for an asset, in 1e-18 of a stock unit, as stated at ``at`` (seconds).
+
+    ``multiplier`` (1e18 = 1) is the one that the statement is meant for, None if it does not say.
+    """
 
     asset: str
     stock: IntText
     at: int
     source: str
+    multiplier: IntText | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

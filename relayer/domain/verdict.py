@@ -13,6 +13,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.gate import Verdict
 from relayer.domain.ledger import Ledger
+from relayer.domain.multiplier import agree, distinct
 from relayer.domain.reasons import Reason
 from relayer.domain.supply import (
     Counters,
@@ -32,7 +33,8 @@ from relayer.domain.supply import (
 class SupplyPolicy:
     """``reserve_age`` and ``lease`` in seconds. ``elsewhere`` and ``excluded`` in shares (1e-18).
 
-    ``elsewhere`` is supply on chains the relayer does not serve, ``excluded`` what configured
+    ``multiplier_grace`` is how long (seconds) after a multiplier went out of force a statement may
+    still be meant for it. ``elsewhere`` is supply on chains the relayer does not serve, ``excluded`` what configured
     issuer wallets hold. ``issued`` bounds outstanding by the operator's own record; None: the
     issuer mints freely.
     """
@@ -40,6 +42,7 @@ class SupplyPolicy:
     chains: tuple[ChainId, ...]
     reserve_age: int = 3600
     lease: int = 30
+    multiplier_grace: int = 900
     elsewhere: Mapping[str, Shares]
     excluded: Mapping[str, Shares]
     issued: Mapping[str, Shares]
@@ -47,7 +50,10 @@ class SupplyPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one round read for one asset: one snapshot per chain, and the reserve if there is."""
+    """What one round read for one asset: one snapshot per chain, and the reserve if there is.
+
+    ``recent`` are multipliers in force so lately that the reserve may be meant for them.
+    """
 
     asset: str
     at: float
@@ -55,6 +61,7 @@ class Reading:
     snapshots: tuple[SupplySnapshot, ...]
     reserve: Reserve | None
     unread: str = ""
+    recent: frozenset[int] = frozenset()
 
 
 def weigh(reading: Reading, ledger: Ledger, policy: SupplyPolicy) -> Verdict:
@@ -106,9 +113,9 @@ def _findings(
 
 def _backing(reading: Reading, total: Interval, policy: SupplyPolicy) -> list[Finding]:
     found: list[Finding] = []
-    multiplier = max(s.multiplier for s in reading.snapshots)
     if reading.reserve is not None:
-        short = check_backing(reading.asset, total, multiplier, reading.reserve)
+        lowest = min(_meant(reading, reading.reserve))
+        short = check_backing(reading.asset, total, lowest, reading.reserve)
         found += [short] if short else []
     allowed = policy.issued.get(reading.asset)
     if allowed is not None and total.low > allowed:
@@ -117,6 +124,13 @@ def _backing(reading: Reading, total: Interval, policy: SupplyPolicy) -> list[Fi
             Finding(rule="A", asset=reading.asset, chain=None, detail=detail, latches=True)
         )
     return found
+
+
+def _meant(reading: Reading, reserve: Reserve) -> frozenset[int]:
+    """The multipliers that the reserve may be meant for; its own, if it names one."""
+    if reserve.multiplier is not None:
+        return frozenset((reserve.multiplier,))
+    return distinct({s.multiplier for s in reading.snapshots} | reading.recent)
 
 
 def _withheld(
@@ -135,9 +149,9 @@ def _withheld(
     multipliers = {s.multiplier for s in reading.snapshots}
     if not agree(multipliers):
         return Reason.MULTIPLIER_DIFFERS, f"effective multipliers {sorted(multipliers)}"
+    highest = max(_meant(reading, reserve))
+    short = check_backing(reading.asset, total, highest, reserve)
+    if short is not None:
+        since = f"the reserve of {reserve.at} may be meant for another multiplier"
+        return Reason.NO_LEASE, f"{since}: {short.detail}"
     return None
-
-
-def agree(multipliers: set[int]) -> bool:
-    """Whether multipliers are one value within 1e-12 (Solana stores a 64-bit float)."""
-    return (max(multipliers) - min(multipliers)) * 10**12 <= max(multipliers)

@@ -2,7 +2,7 @@
 
 The file: ``{"TSLAx": {"stock": "1200.5", "at": 1790000000, "source": "custodian"}}``; stock in
 whole stock units as decimal text, ``at`` in seconds since the epoch, ``"now"`` where the statement
-is live (a devnet). It is read anew each time it changes; a half-written file is Unavailable, so
+is live (a devnet). ``multiplier``, decimal text too, may say which one the statement is meant for. It is read anew each time it changes; a half-written file is Unavailable, so
 leases stop rather than run on a guess.
 """
 
@@ -34,7 +34,16 @@ class FileReserve:
             at = int(self._now()) if entry["at"] == "now" else int(entry["at"])
             stock = parse_shares(str(entry["stock"]))
             source = str(entry.get("source", self._path.name))
+            named = entry.get("multiplier")
+            multiplier = None if named is None else _positive(parse_shares(str(named)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, AmountRefused) as error:
             msg = f"no reserve statement for {asset} in {self._path.name}: {error!r}"
             raise Unavailable(msg) from error
-        return Reserve(asset=asset, stock=stock, at=at, source=source)
+        return Reserve(asset=asset, stock=stock, at=at, source=source, multiplier=multiplier)
+
+
+def _positive(multiplier: int) -> int:
+    if multiplier <= 0:
+        msg = "a multiplier is above 0"
+        raise ValueError(msg)
+    return multiplier

@@ -19,6 +19,7 @@ from relayer.domain.gate import (
     Resume,
     Scope,
     ScopeKind,
+    Verdict,
 )
 from relayer.domain.keep import Keeper
 from relayer.domain.reasons import Reason
@@ -269,3 +270,84 @@ def test_kept_state_opens_for_its_key_and_role_alone() -> None:
     assert Keeper(b"another").opened("cursor", value) is None
     assert keeper.opened("cursor", value[:-1] + b"3") is None
     assert keeper.opened("cursor", b"") is None
+
+
+def _verdict(withheld: Reason | None, at: float = NOW + 1, monitor: int = 0) -> bytes:
+    verdict = Verdict(
+        asset="TSLAx",
+        at=at,
+        monitor=MONITORS[monitor].public.hex(),
+        snapshots=(),
+        k={},
+        outstanding=None,
+        in_flight=0,
+        reserve=None,
+        findings=(),
+        withheld=withheld,
+        detail="what was found",
+    )
+    return SUPPLY_RECORDS.encode(verdict)
+
+
+async def _leased(*monitors: int) -> Gate:
+    gate = _gate()
+    for monitor in monitors or (0,):
+        await _give(gate, _lease(), MONITORS[monitor])
+    assert gate.refusal(ROUTE, NOW + 1) is None
+    return gate
+
+
+@pytest.mark.parametrize(
+    ("withheld", "held"),
+    [
+        (Reason.MULTIPLIER_DIFFERS, Reason.MULTIPLIER_DIFFERS),
+        (Reason.HALTED, Reason.NO_LEASE),
+        (Reason.NO_LEASE, None),
+        (None, None),
+    ],
+)
+async def test_what_a_monitor_found_ends_its_lease_and_names_the_reason(
+    withheld: Reason | None, held: Reason | None
+) -> None:
+    """At odds ends at once, under its name; what was merely unreadable leaves the lease to its end."""
+    gate = await _leased()
+
+    gate.fold_supply(_verdict(withheld))
+
+    refusal = gate.refusal(ROUTE, NOW + 1)
+    assert refusal == (None if held is None else (held, "what was found"))
+
+
+async def test_a_finding_ends_the_leases_of_its_own_monitor_alone() -> None:
+    """Where one monitor's lease is enough the other's still opens the gate."""
+    gate = await _leased(0, 1)
+
+    gate.fold_supply(_verdict(Reason.MULTIPLIER_DIFFERS, monitor=1))
+
+    assert gate.refusal(ROUTE, NOW + 1) is None
+    assert gate.good_until("TSLAx", NOW + 1) == int(NOW) + 30
+
+
+async def test_the_next_lease_opens_the_gate_again() -> None:
+    """When chains agree again nothing but the monitor's word is needed; an old one is not taken."""
+    gate = await _leased()
+    gate.fold_supply(_verdict(Reason.MULTIPLIER_DIFFERS))
+    with pytest.raises(RecordRefused):
+        await _give(gate, _lease())
+
+    await _give(gate, _lease(sequence=2))
+
+    assert gate.refusal(ROUTE, NOW + 1) is None
+
+
+async def test_a_replayed_finding_ends_no_later_lease_and_an_old_one_gives_no_reason() -> None:
+    """The topic is not trusted: what was true before the lease says nothing against it."""
+    gate = await _leased()
+    gate.fold_supply(_verdict(Reason.MULTIPLIER_DIFFERS, at=NOW - 50))
+
+    assert gate.refusal(ROUTE, NOW + 1) is None
+    assert gate.refusal(ROUTE, NOW + 60) == (Reason.MULTIPLIER_DIFFERS, "what was found")
+    assert gate.refusal(ROUTE, NOW + 600) == (
+        Reason.NO_LEASE,
+        "0 of 1 fresh leases for TSLAx",
+    )

@@ -26,6 +26,7 @@ from relayer.domain.gate import (
     Verdict,
 )
 from relayer.domain.ledger import Ledger
+from relayer.domain.multiplier import MultiplierHistory
 from relayer.domain.records import CONTROL, SUPPLY
 from relayer.domain.supply import Finding, Reserve, SupplySnapshot
 from relayer.domain.verdict import Reading, SupplyPolicy, weigh
@@ -98,6 +99,7 @@ class Monitor:
         self._sequence = 0
         self._broken: dict[str, int] = {}
         self._unread: dict[ChainId, str] = {}
+        self._multipliers: dict[str, MultiplierHistory] = {}
 
     async def run(self) -> None:
         """Round after round until cancelled."""
@@ -170,15 +172,34 @@ class Monitor:
         self._observer.unreadable(chain, error)
 
     async def _weigh(self, asset: str, snapshots: Sequence[SupplySnapshot]) -> Verdict:
+        now, mine = self._clock.now(), tuple(s for s in snapshots if s.asset == asset)
+        reserve = await self._reserve(asset)
+        history = self._history(asset)
+        history.fold({s.multiplier for s in mine}, now)
         reading = Reading(
             asset=asset,
-            at=self._clock.now(),
+            at=now,
             monitor=self._signer.public.hex(),
-            snapshots=tuple(s for s in snapshots if s.asset == asset),
-            reserve=await self._reserve(asset),
+            snapshots=mine,
+            reserve=reserve,
             unread="; ".join(self._unread.values()),
+            recent=self._recent(history, reserve),
         )
         return weigh(reading, self._ledger, self._settings.policy)
+
+    def _history(self, asset: str) -> MultiplierHistory:
+        """The multipliers seen so far; a monitor that began anew takes up its last reading."""
+        if asset not in self._multipliers:
+            history = self._multipliers[asset] = MultiplierHistory()
+            told = self._gatekeeper.gate.verdict(asset)
+            if told is not None:
+                history.fold({s.multiplier for s in told.snapshots}, told.at)
+        return self._multipliers[asset]
+
+    def _recent(self, history: MultiplierHistory, reserve: Reserve | None) -> frozenset[int]:
+        if reserve is None:
+            return frozenset()
+        return history.meant(reserve.at, self._settings.policy.multiplier_grace)
 
     async def _reserve(self, asset: str) -> Reserve | None:
         try:
