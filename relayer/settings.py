@@ -327,7 +327,10 @@ def load(path: Path) -> Settings:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"the config file {path} cannot be read: {error.strerror}"
+        msg = (
+            f"the config file {path} cannot be read: {error.strerror} "
+            "(--config or RELAYER_CONFIG names another)"
+        )
         raise SettingRefused(msg) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"the config file {path} is not TOML: {error}"

@@ -102,7 +102,7 @@ class Process:
             _on_signals(stop)
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(self._work(bus, directory))
-                _log.info("process.started", services=sorted(self._services))
+                _log.info("process.started", services=sorted(map(str, self._services)))
                 if started is not None:
                     started.set()
                 group.create_task(_cancel_when(stop, work))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -50,7 +51,8 @@ async def _serve(directory: Path, users: int, nodes_path: Path | None) -> None:
         console.print(f"keys       {directory / 'keys'}  (funded users: user-N-evm, user-N-solana)")
         console.print()
         console.print("In another terminal:", style="bold")
-        console.print(f"  export RELAYER_CONFIG={world.config_path}")
+        programs = Path(sys.executable).parent
+        console.print(f"  export RELAYER_CONFIG={world.config_path} PATH={programs}:$PATH")
         console.print("  relayer run")
         console.print(
             "  relayer send --from tron --to bnb --asset TSLAx --shares 1.5 --key file:keys/user-0-evm"

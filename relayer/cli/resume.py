@@ -52,7 +52,7 @@ async def _resume(
     now = int(time.time())
     resume = Resume(
         command=secrets.token_bytes(32),
-        halts=tuple(bytes.fromhex(digest) for digest in digests),
+        halts=tuple(digest_of(digest) for digest in digests),
         reason=reason,
         issued_at=now,
         expires_at=now + 60 * minutes,
@@ -65,9 +65,25 @@ async def _resume(
     click.echo(f"published: resume of {len(digests)} halt(s)")
 
 
+def digest_of(text: str) -> bytes:
+    """A halt's digest as it is listed; SettingRefused for anything else."""
+    from relayer.domain.errors import SettingRefused
+
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        msg = f"{text!r} is no digest of a halt: 64 hex digits, as listed without any"
+        raise SettingRefused(msg)
+    return digest
+
+
 async def _list(halts: list[dict[str, object]]) -> None:
     if not halts:
         click.echo("no halt is in force")
     for halt in halts:
         click.echo(f"{halt['digest']}  {halt['scope']} {halt['name']}  {halt['reason']}")
         click.echo(f"    {halt['evidence']} (by {halt['raised_by']})")
+    if halts:
+        click.echo("to lift them, give the same command their digests", err=True)

@@ -46,10 +46,14 @@ async def _send(
     from relayer.app.chains import kit_for
     from relayer.cli.chain import find_chain
     from relayer.domain.amount import parse_shares
+    from relayer.domain.errors import SettingRefused
     from relayer.settings import load
 
     settings = load(config_path)
     start, end = find_chain(settings, source), find_chain(settings, destination)
+    if start.id == end.id:
+        msg = f"--from and --to both name {start.id}: a transfer goes to another chain"
+        raise SettingRefused(msg)
     secret = settings.secret(key)
     account = end.account(recipient) if recipient else _own(secret, start.id, end.id)
     kit = kit_for(settings, start, lambda *_: None)

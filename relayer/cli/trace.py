@@ -68,7 +68,7 @@ def _tell(story: Story) -> None:
         under_way = fact.stage in (Stage.SIGNING, Stage.READY, Stage.SUBMITTED)
         about = f" the {fact.act}" if under_way and fact.act is not ActKind.DELIVER else ""
         click.echo(
-            f"  {at:%H:%M:%S}.{at:%f}"[:16] + f"  +{after:8.3f} s  {fact.stage}{about}{reason}"
+            f"  {at:%H:%M:%S}.{at:%f}"[:14] + f"  +{after:8.3f} s  {fact.stage}{about}{reason}"
         )
     if told.reason and told.stage in (Stage.WAITING, Stage.PARKED):
         click.echo(f"\n{EXPLANATIONS[told.reason].user}")

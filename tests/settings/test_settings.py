@@ -11,24 +11,7 @@ from hypothesis import strategies as st
 from relayer.cli.main import root
 from relayer.domain.errors import SettingRefused
 from relayer.settings import load
-
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = (ROOT / "config" / "mainnet.example.toml").read_text(encoding="utf-8")
-SOLANA_KEY = "7pt9tkctJPK7PPNQJ77GKg8ZffSF6QxoMiCFYHxrtaCj"
-EVM = "0x8ad3c73f833d3f9a523ab01476625f269aeb7cf0"
-TRON = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
-
-
-def _filled() -> str:
-    """The example with every placeholder set to something of the right shape."""
-    solana, evm, tron = EXAMPLE.split("[[chains]]")[1:]
-    head = re.sub(r"<64 hex digits[^>]*1>", "1" * 64, EXAMPLE.split("[[chains]]")[0])
-    head = re.sub(r"<64 hex digits[^>]*>", "2" * 64, head)
-    parts = [
-        re.sub(r'"<[^>]*>"', f'"{value}"', part)
-        for part, value in ((solana, SOLANA_KEY), (evm, EVM), (tron, TRON))
-    ]
-    return "[[chains]]".join([head, *parts])
+from tests.settings.example import EVM, EXAMPLE, ROOT, filled
 
 
 def _load(tmp_path: Path, text: str) -> None:
@@ -40,7 +23,7 @@ def _load(tmp_path: Path, text: str) -> None:
 def test_the_mainnet_example_is_whole_once_it_is_filled_in(tmp_path: Path) -> None:
     """Three chains, three assets, the real tokens of BNB Chain and Solana."""
     path = tmp_path / "relayer.toml"
-    path.write_text(_filled(), encoding="utf-8")
+    path.write_text(filled(), encoding="utf-8")
 
     loaded = load(path)
 
@@ -82,7 +65,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_what_is_allowed(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     """Never a stack trace, never a guess."""
-    text = _filled()
+    text = filled()
     assert old in text
 
     with pytest.raises(SettingRefused, match=re.escape(says)):
@@ -93,7 +76,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_what_is_allowed(
 @given(secret=st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
 def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(tmp_path: Path, secret: str) -> None:
     """Whoever pastes a key into the file is told so without seeing it in a log."""
-    text = _filled().replace("file:secrets/state", secret).replace("file:secrets/monitor", secret)
+    text = filled().replace("file:secrets/state", secret).replace("file:secrets/monitor", secret)
 
     with pytest.raises(SettingRefused) as refused:
         _load(tmp_path, text)
@@ -105,7 +88,7 @@ def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(tmp_path: Path, se
 def test_config_show_has_neither_secrets_nor_keys_of_endpoints(tmp_path: Path) -> None:
     """An endpoint is shown by its host alone."""
     path = tmp_path / "relayer.toml"
-    text = _filled().replace("env:BNB_RPC", "https://bnb.example/v2/SECRETKEY?token=SECRETKEY")
+    text = filled().replace("env:BNB_RPC", "https://bnb.example/v2/SECRETKEY?token=SECRETKEY")
     path.write_text(text, encoding="utf-8")
 
     shown = CliRunner().invoke(root, ["config", "show", "--config", str(path)])
@@ -118,7 +101,7 @@ def test_config_show_has_neither_secrets_nor_keys_of_endpoints(tmp_path: Path) -
 def test_a_secret_file_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
     """And the message says how to close it."""
     path = tmp_path / "relayer.toml"
-    path.write_text(_filled(), encoding="utf-8")
+    path.write_text(filled(), encoding="utf-8")
     (tmp_path / "secrets").mkdir()
     key = tmp_path / "secrets" / "state"
     key.write_text("5" * 64)
@@ -134,7 +117,7 @@ def test_a_secret_file_that_everybody_may_read_is_refused(tmp_path: Path) -> Non
 def test_a_missing_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its variable or its file."""
     path = tmp_path / "relayer.toml"
-    path.write_text(_filled(), encoding="utf-8")
+    path.write_text(filled(), encoding="utf-8")
     monkeypatch.delenv("BNB_RPC", raising=False)
 
     with pytest.raises(SettingRefused, match="BNB_RPC"):
@@ -148,7 +131,7 @@ def test_the_environment_overrides_the_file(
 ) -> None:
     """RELAYER_ and the setting's path, joined by two underscores."""
     path = tmp_path / "relayer.toml"
-    path.write_text(_filled(), encoding="utf-8")
+    path.write_text(filled(), encoding="utf-8")
     monkeypatch.setenv("RELAYER_LOG__LEVEL", "debug")
 
     assert load(path).log.level == "debug"
