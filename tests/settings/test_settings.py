@@ -174,7 +174,7 @@ def test_the_devnet_example_is_a_config_as_the_devnet_writes_it() -> None:
 def test_a_bus_that_cannot_be_meant_is_refused(lines: str, words: str, tmp_path: Path) -> None:
     """Half an identity, an identity sent in the clear, and no cluster: each is named."""
     with pytest.raises(SettingRefused) as refused:
-        _load(tmp_path, f"{_filled()}\n[bus]\n{lines}\n")
+        _load(tmp_path, f"{filled()}\n[bus]\n{lines}\n")
 
     assert words in str(refused.value)
     assert "hunter2" not in str(refused.value)
