@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, assert_never
 
+from relayer.app.opened import Given, Observe, Opened
 from relayer.domain.address import Account, ChainId, Family, family_of, word_of
 from relayer.domain.errors import SettingRefused
-from relayer.domain.transfer import TokenPlace
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
-from relayer.ports.endpoints import Endpoint, Endpoints
 from relayer.ports.health import EndpointObserver, Unwatched
 from relayer.ports.quorum import QuorumReader
+from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from relayer.ports.signer import Signer
-from relayer.settings import ChainSettings, EndpointSettings, Settings, shares
+from relayer.settings import ChainSettings, Settings, shares
+
+if TYPE_CHECKING:
+    from relayer.chains.solana.config import SolanaConfig
 
 P = TypeVar("P")
-
-Observe = Callable[[str, float, bool], None]
 
 
 class ChainKit(Protocol):
@@ -43,40 +42,6 @@ class ChainKit(Protocol):
         """Close every connection that was opened for these ports."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    settings: Settings
-    chain: ChainSettings
-    observe: Observe
-    watch: EndpointObserver
-
-    @property
-    def tokens(self) -> tuple[TokenPlace, ...]:
-        account = self.chain.account
-        return tuple(
-            TokenPlace(asset=t.asset, token=account(t.address), mode=t.mode)
-            for t in self.chain.tokens
-        )
-
-    @property
-    def peers(self) -> tuple[ChainId, ...]:
-        return tuple(c.id for c in self.settings.chains if c.id != self.chain.id)
-
-    def endpoint(self, number: int) -> EndpointSettings:
-        return self.chain.endpoints[number]
-
-    def url(self, text: str | None) -> str | None:
-        return None if text is None else self.settings.url(text)
-
-    def needed(self, text: str | None) -> Account:
-        return self.chain.account(text or "")
-
-    @property
-    def extra(self) -> Mapping[str, Any]:
-        poll = self.chain.poll_seconds
-        return {**self.chain.extra, **({"poll_seconds": poll} if poll else {})}
-
-
 def kit_for(
     settings: Settings,
     chain: ChainSettings,
@@ -87,7 +52,7 @@ def kit_for(
 
     ``observe`` is told of every call, ``watch`` of every endpoint's health.
     """
-    given = _Given(settings=settings, chain=chain, observe=observe, watch=watch or Unwatched())
+    given = Given(settings=settings, chain=chain, observe=observe, watch=watch or Unwatched())
     try:
         match family_of(chain.id):
             case Family.EVM:
@@ -103,51 +68,8 @@ def kit_for(
         raise SettingRefused(msg) from error
 
 
-class _Opened(ABC):
-    """Remembers what was opened, so that it can be closed in one place.
-
-    What is opened over one endpoint shares its connections, and nothing else.
-    """
-
-    def __init__(self, given: _Given) -> None:
-        from relayer.chains.connections import Connections
-
-        self._given = given
-        self._open: list[Any] = []
-        self._pools: list[Endpoints[Any]] = []
-        self._connections = defaultdict[int, Connections](Connections)
-
-    def _opened(self, rpc: Any) -> Any:
-        self._open.append(rpc)
-        return rpc
-
-    def _endpoints(self, port: Callable[[int], P]) -> Endpoints[P]:
-        """A port over each endpoint, of which as many as the settings say must agree."""
-        chain = self._given.chain
-        members = [
-            Endpoint(place=place, port=port(place), prove=self._prover(place))
-            for place in range(len(chain.endpoints))
-        ]
-        pool = Endpoints(chain.id, members, chain.needed, self._given.watch)
-        self._pools.append(pool)
-        return pool
-
-    @abstractmethod
-    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
-        """What proves the identity of an endpoint."""
-
-    async def close(self) -> None:
-        for pool in self._pools:
-            await pool.close()
-        for rpc in self._open:
-            await rpc.close()
-        for connections in self._connections.values():
-            await connections.close()
-        self._open.clear()
-
-
-class _EvmKit(_Opened):
-    def __init__(self, given: _Given) -> None:
+class _EvmKit(Opened):
+    def __init__(self, given: Given) -> None:
         from relayer.chains.evm.config import EvmConfig
 
         super().__init__(given)
@@ -197,12 +119,17 @@ class _EvmKit(_Opened):
         from relayer.chains.evm.drafter import EvmDrafter
 
         del payer  # a gateway's draft names no payer
-        return EvmDrafter(self._configs[0], self._rpc(0))
+        return QuorumDrafter(
+            self._endpoints(lambda place: EvmDrafter(self._configs[place], self._rpc(place)))
+        )
 
     def writer(self, payer: str) -> ChainWriter:
         from relayer.chains.evm.writer import EvmWriter
 
-        return EvmWriter(self._configs[0], self._rpc(0), secp256k1(self._given.settings, payer))
+        signer = secp256k1(self._given.settings, payer)
+        return QuorumWriter(
+            self._endpoints(lambda place: EvmWriter(self._configs[place], self._rpc(place), signer))
+        )
 
     def depositor(self, secret: str) -> Depositor:
         from relayer.chains.evm.depositor import EvmDepositor
@@ -210,8 +137,8 @@ class _EvmKit(_Opened):
         return EvmDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _TronKit(_Opened):
-    def __init__(self, given: _Given) -> None:
+class _TronKit(Opened):
+    def __init__(self, given: Given) -> None:
         from relayer.chains.tron.config import TronConfig
 
         super().__init__(given)
@@ -263,12 +190,19 @@ class _TronKit(_Opened):
         from relayer.chains.tron.drafter import TronDrafter
 
         del payer  # a gateway's draft names no payer
-        return TronDrafter(self._configs[0], self._rpc(0))
+        return QuorumDrafter(
+            self._endpoints(lambda place: TronDrafter(self._configs[place], self._rpc(place)))
+        )
 
     def writer(self, payer: str) -> ChainWriter:
         from relayer.chains.tron.writer import TronWriter
 
-        return TronWriter(self._configs[0], self._rpc(0), secp256k1(self._given.settings, payer))
+        signer = secp256k1(self._given.settings, payer)
+        return QuorumWriter(
+            self._endpoints(
+                lambda place: TronWriter(self._configs[place], self._rpc(place), signer)
+            )
+        )
 
     def depositor(self, secret: str) -> Depositor:
         from relayer.chains.tron.depositor import TronDepositor
@@ -276,8 +210,8 @@ class _TronKit(_Opened):
         return TronDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
 
 
-class _SolanaKit(_Opened):
-    def __init__(self, given: _Given) -> None:
+class _SolanaKit(Opened):
+    def __init__(self, given: Given) -> None:
         from relayer.chains.solana.config import Fee, SolanaConfig
 
         super().__init__(given)
@@ -343,17 +277,24 @@ class _SolanaKit(_Opened):
     def drafter(self, payer: str | None) -> ChainDrafter:
         from relayer.chains.solana.drafter import SolanaDrafter
 
-        config = self._configs[0]
-        if payer is not None:
-            config = replace(config, payer=Account(ed25519(self._given.settings, payer).public))
-        return SolanaDrafter(config, self._rpc(0))
+        configs = self._paid_by(ed25519(self._given.settings, payer) if payer else None)
+        return QuorumDrafter(
+            self._endpoints(lambda place: SolanaDrafter(configs[place], self._rpc(place)))
+        )
 
     def writer(self, payer: str) -> ChainWriter:
         from relayer.chains.solana.writer import SolanaWriter
 
         signer = ed25519(self._given.settings, payer)
-        config = replace(self._configs[0], payer=Account(signer.public))
-        return SolanaWriter(config, self._rpc(0), signer)
+        configs = self._paid_by(signer)
+        return QuorumWriter(
+            self._endpoints(lambda place: SolanaWriter(configs[place], self._rpc(place), signer))
+        )
+
+    def _paid_by(self, signer: Signer | None) -> list[SolanaConfig]:
+        if signer is None:
+            return self._configs
+        return [replace(config, payer=Account(signer.public)) for config in self._configs]
 
     def depositor(self, secret: str) -> Depositor:
         from relayer.chains.solana.depositor import SolanaDepositor

@@ -109,7 +109,7 @@ class Heads:
     def agreed(self) -> Moment | None:
         """The newest moment that is proven; it never goes back. None before there is one."""
         heights = [max(told).height for told in self._told.values()]
-        height = _kth_highest(heights, self.needed)
+        height = kth_highest(heights, self.needed)
         time = None if height is None else self.time_by(height)
         if height is None or time is None:
             return self._agreed
@@ -129,7 +129,7 @@ class Heads:
             for told in self._told.values()
             if (below := [moment for moment in told if moment.height <= height])
         ]
-        return _kth_highest(times, self.needed)
+        return kth_highest(times, self.needed)
 
     def below(self, height: int) -> bool:
         """Whether some endpoint's newest head is below a height."""
@@ -143,7 +143,8 @@ class Heads:
         return max(0, self._agreed.height - told[-1].height)
 
 
-def _kth_highest(values: Sequence[int], k: int) -> int | None:
+def kth_highest(values: Sequence[int], k: int) -> int | None:
+    """The highest number that ``k`` of the values reach; None if there are fewer."""
     return sorted(values, reverse=True)[k - 1] if len(values) >= k else None
 
 

@@ -69,7 +69,9 @@ class Endpoints(Generic[P]):
         self.needed = needed
         self._observer = observer
         self._health = {member.place: Health() for member in members}
-        self._background: dict[int, asyncio.Task[tuple[int, Transient | None]]] = {}
+        self._background: dict[
+            tuple[int, str, str], asyncio.Task[tuple[int, Transient | None]]
+        ] = {}
 
     def ranked(self, question: str) -> list[Endpoint[P]]:
         """The endpoints, the one to ask first first."""
@@ -102,11 +104,15 @@ class Endpoints(Generic[P]):
         return await _Round(self, question, put, settle, about).run()
 
     async def tell_all(
-        self, question: str, put: Callable[[P], Awaitable[A]], told: Callable[[int, A], None]
+        self,
+        question: str,
+        put: Callable[[P], Awaitable[A]],
+        told: Callable[[int, A], None],
+        about: str = "",
     ) -> None:
         """Ask every endpoint that does not rest, and all if too few answer; tell each answer.
 
-        Returns once ``needed`` have answered; what is slower is told when it comes. Unavailable
+        A question that is under way already, with the same ``about``, is joined. Returns once ``needed`` have answered; what is slower is told when it comes. Unavailable
         (or HistoryPruned) if fewer answer.
         """
         errors = dict[int, Transient]()
@@ -114,7 +120,7 @@ class Endpoints(Generic[P]):
         resting = [one for one in self.members if one not in awake]
         good = 0
         for members in (awake, resting):
-            running = {self._beside(member, question, put, told) for member in members}
+            running = {self._beside(member, question, put, told, about) for member in members}
             while running and good < self.needed:
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 outcomes = [task.result() for task in done]
@@ -169,9 +175,8 @@ class Endpoints(Generic[P]):
 
     async def close(self) -> None:
         """Stop what still runs beside the callers."""
-        for task in self._background.values():
+        for task in tuple(self._background.values()):
             task.cancel()
-        self._background.clear()
 
     def _beside(
         self,
@@ -179,12 +184,15 @@ class Endpoints(Generic[P]):
         question: str,
         put: Callable[[P], Awaitable[A]],
         told: Callable[[int, A], None],
+        about: str,
     ) -> asyncio.Task[tuple[int, Transient | None]]:
         """The one background question to an endpoint: the running one, or a new one."""
-        running = self._background.get(member.place)
-        if running is None or running.done():
-            work = self._told(member, question, put, told)
-            running = self._background[member.place] = asyncio.create_task(work)
+        key = member.place, question, about
+        running = self._background.get(key)
+        if running is None:
+            running = asyncio.create_task(self._told(member, question, put, told))
+            self._background[key] = running
+            running.add_done_callback(lambda _: self._background.pop(key, None))
         return running
 
     async def _told(

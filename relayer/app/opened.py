@@ -1,0 +1,102 @@
+"""What the kits of all chains share: the settings in an adapter's terms, and what was opened."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from relayer.domain.address import Account, ChainId
+from relayer.domain.transfer import TokenPlace
+from relayer.ports.endpoints import Endpoint, Endpoints
+from relayer.ports.health import EndpointObserver
+from relayer.settings import ChainSettings, Settings
+
+P = TypeVar("P")
+
+Observe = Callable[[str, float, bool], None]
+"""Told of every call: method, seconds, whether it was answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A chain's settings, and who is told how its endpoints fare."""
+
+    settings: Settings
+    chain: ChainSettings
+    observe: Observe
+    watch: EndpointObserver
+
+    @property
+    def tokens(self) -> tuple[TokenPlace, ...]:
+        """The assets' tokens on this chain."""
+        account = self.chain.account
+        return tuple(
+            TokenPlace(asset=t.asset, token=account(t.address), mode=t.mode)
+            for t in self.chain.tokens
+        )
+
+    @property
+    def peers(self) -> tuple[ChainId, ...]:
+        """The other chains that are served."""
+        return tuple(c.id for c in self.settings.chains if c.id != self.chain.id)
+
+    def url(self, text: str | None) -> str | None:
+        """An endpoint's URL, read from its place where it is a secret; None for none."""
+        return None if text is None else self.settings.url(text)
+
+    def needed(self, text: str | None) -> Account:
+        """An account of this chain that the settings must name."""
+        return self.chain.account(text or "")
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """Adapter settings by name."""
+        poll = self.chain.poll_seconds
+        return {**self.chain.extra, **({"poll_seconds": poll} if poll else {})}
+
+
+class Opened(ABC):
+    """Remembers what was opened, so that it can be closed in one place.
+
+    What is opened over one endpoint shares its connections, and nothing else.
+    """
+
+    def __init__(self, given: Given) -> None:
+        from relayer.chains.connections import Connections
+
+        self._given = given
+        self._open: list[Any] = []
+        self._pools: list[Endpoints[Any]] = []
+        self._connections = defaultdict[int, Connections](Connections)
+
+    def _opened(self, rpc: Any) -> Any:
+        self._open.append(rpc)
+        return rpc
+
+    def _endpoints(self, port: Callable[[int], P]) -> Endpoints[P]:
+        """A port over each endpoint, of which as many as the settings say must agree."""
+        chain = self._given.chain
+        members = [
+            Endpoint(place=place, port=port(place), prove=self._prover(place))
+            for place in range(len(chain.endpoints))
+        ]
+        pool = Endpoints(chain.id, members, chain.needed, self._given.watch)
+        self._pools.append(pool)
+        return pool
+
+    @abstractmethod
+    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+        """What proves the identity of an endpoint."""
+
+    async def close(self) -> None:
+        """Close every connection, and stop what is still asked."""
+        for pool in self._pools:
+            await pool.close()
+        for rpc in self._open:
+            await rpc.close()
+        for connections in self._connections.values():
+            await connections.close()
+        self._open.clear()
