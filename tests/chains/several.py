@@ -1,25 +1,23 @@
-"""A chain read through three endpoints of which two must agree: two true ones and a liar."""
+"""A chain behind three endpoints of which two must agree: two true ones and a liar."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from relayer.domain.address import ChainId
-from relayer.ports.chain import ChainReader
 from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.quorum import QuorumReader
 from tests.ports.endpoints import Watched
 
-Member = tuple[ChainReader, Callable[[], Awaitable[None]]]
-"""A reader over one endpoint, and the endpoint's proof of identity."""
+P = TypeVar("P")
 
 
 def two_of(
-    chain: ChainId, members: Sequence[Member], observer: Watched | None = None
-) -> QuorumReader:
-    """What two of the members agree on."""
-    endpoints: list[Endpoint[ChainReader]] = [
-        Endpoint(place=place, port=reader, prove=prove)
-        for place, (reader, prove) in enumerate(members)
+    chain: ChainId, ports: Sequence[P], provers: Sequence[Callable[[], Awaitable[None]]]
+) -> Endpoints[P]:
+    """Ports over one endpoint each, of which two must agree."""
+    endpoints = [
+        Endpoint(place=place, port=port, prove=prove)
+        for place, (port, prove) in enumerate(zip(ports, provers, strict=True))
     ]
-    return QuorumReader(Endpoints(chain, endpoints, 2, observer or Watched()))
+    return Endpoints(chain, endpoints, 2, Watched())

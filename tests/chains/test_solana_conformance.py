@@ -8,9 +8,13 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
+from relayer.chains.solana.drafter import SolanaDrafter
 from relayer.chains.solana.identity import prove
 from relayer.chains.solana.reader import SolanaReader
 from relayer.chains.solana.rpc import SolanaRpc
+from relayer.chains.solana.writer import SolanaWriter
+from relayer.ports.quorum import QuorumReader
+from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.harness import ChainHarness
@@ -44,7 +48,7 @@ class TestSolana(ChainConformance):
 
 
 class TestSolanaThroughThreeEndpoints(Reading, Books):
-    """What is read through three endpoints, one of which lies at every other question."""
+    """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
     async def harness(self, world: SolanaWorld) -> AsyncIterator[ChainHarness]:
@@ -52,13 +56,17 @@ class TestSolanaThroughThreeEndpoints(Reading, Books):
         config = world.config
         async with liar(config.url, lie_of_solana) as lying:
             rpcs = [SolanaRpc(url) for url in (lying.url, config.url, config.url)]
-            members = [
-                (SolanaReader(config, rpc), partial(prove, rpc, config.chain)) for rpc in rpcs
-            ]
             made = world.harness(BNB, BNB_GATEWAY)
-            made.reader = two_of(config.chain, members)
+            of = partial(
+                two_of, config.chain, provers=[partial(prove, r, config.chain) for r in rpcs]
+            )
+            made.reader = QuorumReader(of(ports=[SolanaReader(config, r) for r in rpcs]))
+            made.drafter = QuorumDrafter(of(ports=[SolanaDrafter(config, r) for r in rpcs]))
+            writers = [SolanaWriter(config, r, world.payer) for r in rpcs]
+            made.writer = QuorumWriter(of(ports=writers))
             try:
                 yield made
             finally:
-                await made.reader.close()
+                for port in (made.reader, made.writer):
+                    await port.close()
             assert lying.lies > 0 or not lying.told

@@ -34,6 +34,8 @@ from relayer.domain.address import Account, ChainId, account_from_tron, word_of
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.draft import Submission
 from relayer.domain.transfer import Mode
+from relayer.ports.quorum import QuorumReader
+from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from relayer.signing.local import Secp256k1Signer, parse_secret
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
@@ -205,20 +207,29 @@ class TestTronWithBnb(ChainConformance):
 
 
 class TestTronThroughThreeEndpoints(Reading, Books):
-    """What is read through three endpoints, one of which lies at every other question."""
+    """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
     async def harness(self, world: World) -> AsyncIterator[ChainHarness]:
         """The first endpoint is the liar."""
         config = world.config
-        async with liar(config.solidity_url, lie_of_tron) as lying:
-            views = (lying.url, config.solidity_url, config.solidity_url)
-            rpcs = [TronRpc(config.url, view) for view in views]
-            members = [(TronReader(config, rpc), partial(prove, rpc, config.chain)) for rpc in rpcs]
+        async with (
+            liar(config.url, lie_of_tron) as node,
+            liar(config.solidity_url, lie_of_tron) as lying,
+        ):
+            true = (config.url, config.solidity_url)
+            rpcs = [TronRpc(*urls) for urls in ((node.url, lying.url), true, true)]
             made = harness_of(world, BNB, BNB_GATEWAY)
-            made.reader = two_of(config.chain, members)
+            of = partial(
+                two_of, config.chain, provers=[partial(prove, r, config.chain) for r in rpcs]
+            )
+            made.reader = QuorumReader(of(ports=[TronReader(config, r) for r in rpcs]))
+            made.drafter = QuorumDrafter(of(ports=[TronDrafter(config, r) for r in rpcs]))
+            writers = [TronWriter(config, r, world.payer) for r in rpcs]
+            made.writer = QuorumWriter(of(ports=writers))
             try:
                 yield made
             finally:
-                await made.reader.close()
+                for port in (made.reader, made.writer):
+                    await port.close()
             assert lying.lies > 0 or not lying.told

@@ -32,7 +32,7 @@ LIES: dict[str, Lie] = {"solana": lie_of_solana, "eip155": lie_of_evm, "tron": l
 
 @dataclass(slots=True)
 class Hostile:
-    """The config of a relayer whose first endpoint of every chain is one of the liars."""
+    """The config of a relayer whose second endpoint of every chain is one of the liars."""
 
     config: Path
     liars: list[Liar]
@@ -40,7 +40,7 @@ class Hostile:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hostile(world: LocalWorld) -> AsyncIterator[Hostile]:
-    """A liar in front of each node, named first, and two of three endpoints that must agree."""
+    """A liar in front of each node, between two true endpoints (users ask the first one)."""
     settings = tomllib.loads(world.config_path.read_text())
     liars: list[Liar] = []
     async with AsyncExitStack() as stack:
@@ -50,9 +50,9 @@ async def hostile(world: LocalWorld) -> AsyncIterator[Hostile]:
             lie = LIES[chain["chain"].partition(":")[0]]
             lying = await stack.enter_async_context(liar(true[seen], lie))
             liars.append(lying)
-            first = {**true, seen: lying.url}
-            first.pop("ws", None)
-            chain |= {"endpoints": [first, true, true], "agreement": 2}
+            second = {**true, seen: lying.url}
+            second.pop("ws", None)
+            chain |= {"endpoints": [true, second, true], "agreement": 2}
         path = world.directory / "hostile.toml"
         path.write_text(tomli_w.dumps(settings | {"state_dir": "hostile"}))
         yield Hostile(config=path, liars=liars)
@@ -87,7 +87,8 @@ async def test_nothing_forged_is_believed_and_everything_is_delivered(hostile: H
 
     assert outcome.wrong == ()
     assert len(outcome.after.deliveries) == 12
-    assert all(lying.lies > 5 for lying in hostile.liars)
+    assert all(lying.told > 0 for lying in hostile.liars)
+    assert sum(lying.lies for lying in hostile.liars) > 10
 
 
 async def test_no_lie_halts_and_the_liar_is_named_by_its_place(hostile: Hostile) -> None:
@@ -103,7 +104,7 @@ async def test_no_lie_halts_and_the_liar_is_named_by_its_place(hostile: Hostile)
         assert await child.stop() == 0
 
     blamed = {line.split("{")[1].split("}")[0] for line in lines if not line.endswith(" 0.0")}
-    assert all('endpoint="0"' in labels for labels in blamed)
+    assert all('endpoint="1"' in labels for labels in blamed)
     assert len(blamed) == 3
 
 
