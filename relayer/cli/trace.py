@@ -66,7 +66,7 @@ def _tell(story: Story) -> None:
         after = fact.at - story.track.seen_at
         reason = f"  {fact.reason}: {fact.detail}" if fact.reason else ""
         under_way = fact.stage in (Stage.SIGNING, Stage.READY, Stage.SUBMITTED)
-        about = f" the {fact.act}" if under_way and fact.act is not ActKind.DELIVER else ""
+        about = f" ({fact.act})" if under_way and fact.act is not ActKind.DELIVER else ""
         click.echo(
             f"  {at:%H:%M:%S}.{at:%f}"[:14] + f"  +{after:8.3f} s  {fact.stage}{about}{reason}"
         )

@@ -16,8 +16,8 @@ from solders.transaction import VersionedTransaction
 
 from relayer.chains.solana.acts import payload_of, read_mark
 from relayer.chains.solana.codec import Codec
-from relayer.chains.solana.programs import MEMO_BYTES, TOKEN_BYTES, token_account
-from relayer.chains.solana.terms import MessageTerms, read_terms
+from relayer.chains.solana.programs import ATA_BYTES, MEMO_BYTES, TOKEN_BYTES, token_account
+from relayer.chains.solana.terms import MessageTerms, Pays, read_terms
 from relayer.chains.solana.transaction import Executed, Step, read_transaction
 from relayer.domain.address import Account
 from relayer.domain.amount import RAW_UNIT, WAD, Shares
@@ -51,6 +51,7 @@ TERMS = st.builds(
     cu_price=st.integers(0, 2**32),
     cu_limit=st.integers(0, 1_400_000),
 )
+ANY_TERMS = st.builds(replace, TERMS, pays=st.sampled_from(Pays))
 
 
 @st.composite
@@ -73,17 +74,16 @@ def deposits(draw: st.DrawFn, kind: ActKind) -> Deposit:
     )
 
 
-def run(payload: bytes, wallet: bytes | None, mint: bytes) -> Executed:
-    """What a node would tell of the message once it was executed."""
+def run(payload: bytes, paid: dict[bytes, bytes]) -> Executed:
+    """What a node would tell of the message once it was executed; ``paid`` accounts have owners."""
     message = from_bytes_versioned(payload)
     count = message.header.num_required_signatures
     signatures = [Signature(bytes([place + 1]) * 64) for place in range(count)]
     raw = bytes(VersionedTransaction.populate(message, signatures))
     keys = [bytes(key) for key in message.account_keys]
-    paid = [] if wallet is None else [(token_account(wallet, mint), wallet)]
     balances = [
-        {"accountIndex": keys.index(bytes(account)), "owner": base58.b58encode(owner).decode()}
-        for account, owner in paid
+        {"accountIndex": keys.index(account), "owner": base58.b58encode(owner).decode()}
+        for account, owner in paid.items()
     ]
     meta = {
         "err": None,
@@ -100,18 +100,18 @@ def run(payload: bytes, wallet: bytes | None, mint: bytes) -> Executed:
 
 def told(kind: ActKind, deposit: Deposit, terms: MessageTerms) -> Sequence[object]:
     """The facts that an executed act leaves."""
-    payload = payload_of(CONFIG, kind, deposit, terms)
-    wallet = {
-        ActKind.DELIVER: deposit.recipient,
-        ActKind.REFUND: deposit.refund_to,
-        ActKind.VOID: None,
-    }[kind]
-    return Codec(CONFIG).facts(run(payload, wallet, TOKENS[deposit.asset].token))
+    wallet = deposit.recipient if kind is ActKind.DELIVER else deposit.refund_to
+    paid = {bytes(token_account(wallet, TOKENS[deposit.asset].token)): bytes(wallet)}
+    if terms.pays is Pays.ACCOUNT:
+        paid = {bytes(wallet): b"\5" * 32}
+    if kind is ActKind.VOID:
+        paid = {}
+    return Codec(CONFIG).facts(run(payload_of(CONFIG, kind, deposit, terms), paid))
 
 
-@given(deposits(ActKind.DELIVER), TERMS)
+@given(deposits(ActKind.DELIVER), ANY_TERMS)
 def test_any_delivery_is_read_back_as_it_was_written(deposit: Deposit, terms: MessageTerms) -> None:
-    """Id, source, asset, recipient, shares and digest survive the message."""
+    """Id, source, asset, recipient (wallet or token account), shares and digest survive."""
     [delivery] = told(ActKind.DELIVER, deposit, terms)
     assert isinstance(delivery, Delivery)
     assert (delivery.id, delivery.source) == (deposit.id, deposit.source)
@@ -147,11 +147,14 @@ def test_a_delivery_short_of_a_part_is_none(
 ) -> None:
     """Without receipt, payout or memo nothing is told as the delivery of the id; a payout is told."""
     payload = payload_of(CONFIG, ActKind.DELIVER, deposit, terms)
-    whole = run(payload, deposit.recipient, TOKENS[deposit.asset].token)
-    assert [step.program for step in whole.steps] == [TOKEN_BYTES, TOKEN_BYTES, MEMO_BYTES]
-    kept = data.draw(st.lists(st.sampled_from(range(3)), unique=True, max_size=2).map(sorted))
+    whole = run(payload, {})
+    freeze, payout, memo = 1, 3, 4
+    programs = [ATA_BYTES, TOKEN_BYTES, ATA_BYTES, TOKEN_BYTES, MEMO_BYTES]
+    assert [step.program for step in whole.steps] == programs
+    parts = st.sampled_from([freeze, payout, memo])
+    kept = data.draw(st.lists(parts, unique=True, max_size=2).map(sorted))
     facts = Codec(CONFIG).facts(replace(whole, steps=tuple(whole.steps[at] for at in kept)))
-    assert len(facts) == (1 in kept)
+    assert len(facts) == (payout in kept)
     for fact in facts:
         assert isinstance(fact, Delivery)
         assert fact.source is None
@@ -164,10 +167,10 @@ def test_the_memo_of_another_id_explains_nothing(
 ) -> None:
     """The receipt must be the id's own: a memo alone moves no id to delivered."""
     payload = payload_of(CONFIG, ActKind.DELIVER, deposit, terms)
-    whole = run(payload, deposit.recipient, TOKENS[deposit.asset].token)
+    whole = run(payload, {})
     lie = payload_of(CONFIG, ActKind.DELIVER, replace(deposit, id=TransferId(other)), terms)
-    lying_memo = run(lie, None, b"").steps[2]
-    [fact] = Codec(CONFIG).facts(replace(whole, steps=(*whole.steps[:2], lying_memo)))
+    lying_memo = run(lie, {}).steps[-1]
+    [fact] = Codec(CONFIG).facts(replace(whole, steps=(*whole.steps[:-1], lying_memo)))
     assert isinstance(fact, Delivery)
     assert (fact.source is None) == (bytes(other) != bytes(deposit.id))
 
@@ -176,7 +179,7 @@ def test_the_memo_of_another_id_explains_nothing(
 def test_only_the_quorum_makes_facts(deposit: Deposit, terms: MessageTerms, by: Account) -> None:
     """The very instructions under another authority tell nothing."""
     payload = payload_of(CONFIG, ActKind.DELIVER, deposit, terms)
-    whole = run(payload, deposit.recipient, TOKENS[deposit.asset].token)
+    whole = run(payload, {})
     swap = {bytes(CONFIG.multisig): bytes(by)}
     steps = tuple(
         replace(step, accounts=tuple(swap.get(key, key) for key in step.accounts))

@@ -29,7 +29,7 @@ from solders.signature import Signature
 
 from relayer.chains.solana import programs
 from relayer.chains.solana.config import SolanaConfig
-from relayer.chains.solana.programs import MEMO_BYTES, TOKEN_BYTES
+from relayer.chains.solana.programs import ATA_BYTES, MEMO_BYTES, TOKEN_BYTES
 from relayer.chains.solana.terms import MessageTerms, Pays
 from relayer.chains.solana.transaction import Executed, Step
 from relayer.domain.address import Account, ChainId
@@ -255,6 +255,7 @@ class ActReader:
         recipient = self._owner(executed, payout)
         digest = b""
         if source is not None:
+            recipient = self._recipient(executed, payout)
             digest = content_digest(transfer, source, token, recipient, shares)
         return Delivery(
             id=transfer,
@@ -275,20 +276,25 @@ class ActReader:
             chain=self._config.chain,
             destination=mark.chain,
             asset=payout.place.asset,
-            recipient=self._owner(executed, payout),
+            recipient=self._recipient(executed, payout),
             shares=shares_from_raw(payout.raw),
             tx=executed.signature,
             height=executed.slot,
             time=executed.time,
         )
 
+    def _recipient(self, executed: Executed, payout: Payout) -> Account:
+        """The wallet whose associated account the act opened; else the token account itself."""
+        for step in executed.steps:
+            if step.program == ATA_BYTES and step.accounts[1:2] == (payout.account,):
+                return Account(step.accounts[2])
+        return Account(payout.account)
+
     def _owner(self, executed: Executed, payout: Payout) -> Account:
-        """The wallet paid, by its associated account; any other token account stands for itself."""
+        """Who got what no act explains; the token account where the transaction hides its owner."""
         account = payout.account
-        owner = executed.owners_after.get(account) or executed.owners_before.get(account)
-        if owner is None or bytes(programs.token_account(owner, payout.place.token)) != account:
-            return Account(account)
-        return Account(owner)
+        after = executed.owners_after.get(account) or executed.owners_before.get(account)
+        return Account(after or account)
 
     def _place_id(self, executed: Executed, payout: Payout) -> TransferId:
         signature = bytes(Signature.from_string(executed.signature))

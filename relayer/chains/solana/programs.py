@@ -21,6 +21,7 @@ CLOCK: Final = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 
 TOKEN_BYTES: Final = bytes(TOKEN)
 MEMO_BYTES: Final = bytes(MEMO)
+ATA_BYTES: Final = bytes(ATA)
 SYSTEM_BYTES: Final = bytes(SYSTEM)
 
 TRANSFER: Final = 3

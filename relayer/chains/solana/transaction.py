@@ -12,11 +12,11 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from relayer.chains.solana.programs import MEMO_BYTES, SYSTEM_BYTES, TOKEN_BYTES
+from relayer.chains.solana.programs import ATA_BYTES, MEMO_BYTES, SYSTEM_BYTES, TOKEN_BYTES
 from relayer.domain.errors import Unavailable
 
 _NEEDED = ("innerInstructions", "preTokenBalances", "postTokenBalances")
-_READ = frozenset({TOKEN_BYTES, MEMO_BYTES, SYSTEM_BYTES})
+_READ = frozenset({TOKEN_BYTES, MEMO_BYTES, SYSTEM_BYTES, ATA_BYTES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class Step:
 class Executed:
     """A successful transaction; ``owners`` are those of token accounts before and after it.
 
-    ``steps`` holds the instructions of Token-2022, of the memo and of the system program, in the
-    order in which they ran. ``time`` is the block's, in seconds.
+    ``steps`` holds the instructions of Token-2022, of its associated accounts, of the memo and of
+    the system program, in the order in which they ran. ``time`` is the block's, in seconds.
     """
 
     signature: str

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from relayer.app.chains import kit_for
+from relayer.cli.control import hand_over
+from relayer.cli.demo.books import Books, read_books, unchanged
+from relayer.devnet.world import LocalWorld
+from relayer.domain.address import Account, ChainId
+from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.errors import Transient, Unavailable
+from relayer.domain.lifecycle import Stage
+from relayer.domain.reasons import Reason
+from relayer.domain.transfer import Refund
+from tests.e2e.scene import Scene, scene_of
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
+
+SHARES = Shares(12_345 * RAW_UNIT)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(world: LocalWorld) -> AsyncIterator[Scene]:
+    async with scene_of(world) as scene:
+        yield scene
+
+
+async def _from_solana(scene: Scene) -> str:
+    """A memo that is no memo of ours."""
+    return await scene.burnt(b"thanks for all the fish")
+
+
+async def _from_bnb(scene: Scene) -> str:
+    """To a mint on Solana, which could never use the shares."""
+    to = scene.token(scene.solana, "NVDAx")
+    return await scene.sent(scene.bnb, scene.solana, to, "AAPLx", SHARES)
+
+
+async def _from_tron(scene: Scene) -> str:
+    """To a sanctioned account on BNB Chain."""
+    outcast = Account(bytes(12) + b"\x5a" * 20)
+    await scene.sanction(scene.bnb, "TSLAx", outcast)
+    return await scene.sent(scene.tron, scene.bnb, outcast, "TSLAx", SHARES)
+
+
+async def _held(scene: Scene) -> dict[tuple[ChainId, str], int]:
+    wanted = [(scene.solana, "TSLAx"), (scene.bnb, "AAPLx"), (scene.tron, "TSLAx")]
+    return {(c, a): await scene.shares(c, scene.user(c), a) for c, a in wanted}
+
+
+async def _books(scene: Scene) -> Books:
+    kits = [kit_for(scene.settings, c, lambda *_: None) for c in scene.settings.chains]
+    readers = [kit.reader() for kit in kits]
+    try:
+        for _ in range(50):
+            with contextlib.suppress(Transient):
+                return await read_books(readers)
+            await asyncio.sleep(0.2)
+        return await read_books(readers)
+    finally:
+        for kit in kits:
+            await kit.close()
+
+
+async def test_each_chain_gives_back_what_cannot_be_delivered(scene: Scene) -> None:
+    """From Solana, BNB Chain and Tron: parked by name, ordered, given back to the last unit."""
+    before, books = await _held(scene), await _books(scene)
+    made = [await make(scene) for make in (_from_solana, _from_bnb, _from_tron)]
+    reasons = [Reason.MEMO_MALFORMED, Reason.RECIPIENT_REFUSED, Reason.RECIPIENT_SANCTIONED]
+    for tx, reason in zip(made, reasons, strict=True):
+        await scene.until(tx, Stage.PARKED, reason)
+    assert await _held(scene) != before
+
+    for tx in made:
+        await scene.order("refund", tx)
+    for tx in made:
+        await scene.until(tx, Stage.REFUNDED)
+
+    assert await _held(scene) == before
+    after = await _books(scene)
+    assert len([fact for fact in after.facts if isinstance(fact, Refund)]) == 3
+    assert unchanged(books, after) == []
+    story = await scene.relayer("trace", made[1])
+    words = ("void  ", "refund  ", "signing (void)", "voided", "signing (refund)", "refunded")
+    assert all(word in story for word in words), story
+    supply = await scene.relayer("supply")
+    assert supply.count("lease issued: the invariant holds") == 3, supply
+    assert supply.count("; 0 of it in flight") == 3
+    assert "3 refunded" in await scene.relayer("status")
+
+
+async def test_an_order_that_nobody_signed_changes_nothing(scene: Scene) -> None:
+    """Through the door: garbage, a stranger's key, and an order for what is closed, by name."""
+    tx = await scene.burnt(b"more fish")
+    (told,) = await scene.until(tx, Stage.PARKED, Reason.MEMO_MALFORMED)
+    stranger = ("--key", "file:keys/monitor", "--reason", "theft")
+
+    refused = await scene.refused("refund", *stranger, told.id.hex())
+    assert "is not a known operator" in refused
+    with pytest.raises(Unavailable, match="refused"):
+        await hand_over(scene.settings, None, b"{}")
+    await asyncio.sleep(1)
+    assert scene.told(tx)[0].stage is Stage.PARKED
+
+    await scene.order("retry", tx)
+    await scene.order("refund", told.id.hex()[:16])
+    await scene.until(tx, Stage.REFUNDED)
+    assert "nothing left to order" in await scene.refused(
+        "refund", "--key", "file:keys/operator", "--reason", "again", tx
+    )
