@@ -57,6 +57,8 @@ class Scene:
     solana: ChainId
     depositors: dict[ChainId, Depositor]
     rpc: SolanaRpc
+    evm_rpc: EvmRpc
+    tron_rpc: TronRpc
     issuer: Issuer
     evm: EvmSetup
     tvm: TronSetup
@@ -233,6 +235,8 @@ async def scene_of(world: LocalWorld, **limits: str) -> AsyncIterator[Scene]:
             solana=chains["solana"].id,
             depositors={c: k.depositor(user_secret(settings, c, 0)) for c, k in kits.items()},
             rpc=rpc,
+            evm_rpc=evm,
+            tron_rpc=tron,
             issuer=Issuer(rpc, nodes.solana_key, bridge.solana),
             evm=EvmSetup(evm, Secp256k1Signer(nodes.evm_key)),
             tvm=TronSetup(tron, Secp256k1Signer(nodes.tron_key), poll_seconds=0.2),

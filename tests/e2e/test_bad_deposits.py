@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from solders.instruction import AccountMeta
 from solders.keypair import Keypair
 
 from relayer.chains.solana import programs, tokens
@@ -16,6 +17,7 @@ from relayer.domain.address import Account, ChainId, account_from_evm, account_f
 from relayer.domain.amount import RAW_UNIT, WAD, Shares
 from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from tests.e2e.forwarder import Given, forwarded
 from tests.e2e.scene import Scene, scene_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
@@ -99,14 +101,6 @@ async def test_burns_and_memos_that_do_not_pair_are_parked(
 
 
 @_row
-async def clawed_back(scene: Scene) -> str:
-    key = Keypair.from_seed(scene.world.bridge.solana.issuer_seed)
-    burn = scene.burn("NVDAx", by=bytes(key.pubkey()))
-    parts = [burn, scene.fee(scene.bnb), scene.memo(scene.bnb, SOMEBODY)]
-    return await scene.wallet().send(parts, key)
-
-
-@_row
 async def by_delegate(scene: Scene) -> str:
     owner, delegate = scene.user(scene.solana, 0), scene.user(scene.solana, 1)
     mint = bytes(scene.token(scene.solana, "TSLAx"))
@@ -114,6 +108,33 @@ async def by_delegate(scene: Scene) -> str:
     await scene.wallet().send([allowed])
     parts = [scene.burn("TSLAx", by=delegate), scene.fee(scene.bnb, 1)]
     return await scene.wallet(1).send([*parts, scene.memo(scene.bnb, SOMEBODY)])
+
+
+@_row
+async def inside_cpi(scene: Scene) -> str:
+    bank, height = scene.world.solana.node.bank, scene.world.solana.node.chain.height
+    burn, program = scene.burn("TSLAx"), Keypair().pubkey()
+    called = AccountMeta(programs.TOKEN, is_signer=False, is_writable=False)
+    accounts = [*burn.accounts, called]
+    read = {meta.pubkey: bank.read(meta.pubkey, height) for meta in accounts}
+    sizes = {key: len(account.data) if account else 0 for key, account in read.items()}
+    given = [Given(meta=meta, size=sizes[meta.pubkey]) for meta in accounts]
+    elf, forward = forwarded(program, burn, given)
+    bank.load(program, elf)
+    parts = [forward, scene.fee(scene.bnb), scene.memo(scene.bnb, SOMEBODY)]
+    return await scene.wallet().send(parts)
+
+
+async def test_a_burn_inside_another_program_is_parked(scene: Scene, made: Made) -> None:
+    """A program burns for its caller, as a smart wallet does: parked, and refunded to the owner."""
+    tx = await made["inside_cpi"]
+    (told,) = await scene.until(tx, Stage.PARKED, Reason.INSIDE_CPI)
+
+    await scene.order("refund", tx)
+    await scene.until(tx, Stage.REFUNDED)
+
+    assert told.sender == scene.user(scene.solana)
+    assert told.shares == 1_000 * RAW_UNIT
 
 
 async def test_a_burn_by_a_delegate_is_parked_for_its_owner(scene: Scene, made: Made) -> None:

@@ -71,6 +71,10 @@ class Bank:
         self._svm.set_account(key, account)
         self._versions.note_owner(key, account.owner)
 
+    def load(self, key: Pubkey, elf: bytes) -> None:
+        """Put a program there outside of any block; ValueError for one that cannot be loaded."""
+        self._svm.add_program(key, elf)
+
     def execute(self, envelope: Envelope, height: int) -> Outcome:
         """Run `envelope` as part of the block at `height`; landed ones change the state."""
         self._enter(envelope)
