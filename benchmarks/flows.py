@@ -16,6 +16,7 @@ from benchmarks.measures import (
     moments,
     rpc_calls,
     share,
+    steps,
     stories,
     until_delivered,
 )
@@ -45,6 +46,7 @@ class Result:
     chains_cpu_ms: float
     rpc_calls: dict[str, float]
     rpc_methods: dict[str, float]
+    steps_p50: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Running:
             chains_cpu_ms=1000 * spent_chains / transfers,
             rpc_calls=_by_chain(by_method),
             rpc_methods={f"{c} {m}": n for (c, m), n in sorted(by_method.items())},
+            steps_p50=steps(told),
         )
 
     def _cpu(self) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import urllib.request
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from relayer.cli.demo.child import Child
@@ -52,6 +53,16 @@ def moments(told: list[Story], stage: Stage) -> list[float]:
     ends = [[fact.at for fact in story.facts if fact.stage is stage] for story in told]
     begins = [story.track.seen_at for story in told]
     return sorted(end[0] - begin for begin, end in zip(begins, ends, strict=True) if end)
+
+
+def steps(told: list[Story]) -> dict[str, float]:
+    """Median seconds from each stage to the next one that was told of."""
+    found: dict[str, list[float]] = {}
+    for story in told:
+        for before, after in pairwise(story.facts):
+            name = f"{before.stage} -> {after.stage}"
+            found.setdefault(name, []).append(after.at - before.at)
+    return {name: share(sorted(values), 0.5) for name, values in found.items()}
 
 
 def share(values: list[float], part: float) -> float:

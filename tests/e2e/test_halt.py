@@ -220,7 +220,9 @@ async def test_a_stopped_relayer_is_gone_in_its_grace_period(
     (world.directory / "other.toml").write_text(config)
     child.config = world.directory / "other.toml"
     await child.start()
-    await asyncio.sleep(4)
+    async with asyncio.timeout(60):
+        while not (other / "http.port").exists():
+            await asyncio.sleep(0.1)
 
     async with asyncio.timeout(10):
         code = await child.stop()

@@ -7,7 +7,7 @@ this order: state to commit, records to send in the same commit, and work to sta
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -167,21 +167,17 @@ class Book:
         self._waiting.clear()
         return [transfer for transfer in found if transfer.stage is Stage.WAITING]
 
-    def ready(self, limit: int) -> list[Transfer]:
+    def ready(self) -> Iterator[Transfer]:
         """Transfers with a quorum, oldest first, that no submission carries yet."""
-        found: list[Transfer] = []
         for transfer_id in list(self._ready):
-            if len(found) == limit:
-                break
             transfer = self.transfers.get(transfer_id)
             if transfer is None or transfer.stage is not Stage.READY:
                 del self._ready[transfer_id]
             else:
-                found.append(transfer)
-        return found
+                yield transfer
 
     def carry(self, transfers: Iterable[Transfer]) -> None:
-        """Take Transfers out of ``ready``: a submission is being sealed for them."""
+        """Take Transfers out of ``ready``: something else is under way with them."""
         for transfer in transfers:
             self._ready.pop(transfer.deposit.id, None)
 

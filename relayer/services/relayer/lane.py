@@ -341,16 +341,21 @@ class Lane:
 
     def _seal(self, effects: asyncio.TaskGroup) -> None:
         """Start sealing while there is a quorum waiting and room in flight."""
-        while (free := self._room()) > 0:
-            most = self._effects.batch
-            ready = [t for t in self._book.ready(free * most) if self._open(t)]
-            batch = [t for t in ready if t.act is ready[0].act][:most]
-            if not batch:
-                return
+        while self._room() > 0 and (batch := self._next_batch()):
             self._book.carry(batch)
             self._sealing += 1
             nonce = self._book.lowest_nonce() if self._settings.ordered else None
             self._launch(effects, self._effects.seal(batch, nonce))
+
+    def _next_batch(self) -> list[Transfer]:
+        """What may go now, oldest first, of one act, as many as one transaction carries."""
+        batch: list[Transfer] = []
+        for transfer in self._book.ready():
+            if (not batch or transfer.act is batch[0].act) and self._open(transfer):
+                batch.append(transfer)
+            if len(batch) == self._effects.batch:
+                break
+        return batch
 
     def _room(self) -> int:
         if self._settings.ordered and self._sealing:
@@ -369,8 +374,8 @@ class Lane:
         hold = Held(
             id=transfer.deposit.id, reason=refusal[0], until=now + 1, at=now, detail=refusal[1]
         )
-        self._results.append([hold])
-        self._wake.set()
+        self._book.carry([transfer])
+        self._done([hold])
         return False
 
     def _launch(self, effects: asyncio.TaskGroup, work: Coroutine[Any, Any, Result]) -> None:
