@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from relayer.chains.gateway.configure import BridgePlan, TokenPlan
-from relayer.chains.tron.rpc import TronRpc
+from relayer.chains.gateway.words import number_at, selector
+from relayer.chains.tron.codec import tron_address
+from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.sender import OutOfTime
 from relayer.chains.tron.setup import TronSetup
 from relayer.devnet.tron import TronDevnet, TronDevnetConfig
-from relayer.domain.address import ChainId, account_from_tron
+from relayer.domain.address import ChainId, account_from_tron, word_of
 from relayer.domain.transfer import Mode
 from relayer.signing.local import Secp256k1Signer
 
@@ -58,3 +60,20 @@ async def test_a_witness_that_is_always_too_slow_is_named(net: TronDevnet, rpc: 
         await TronSetup(rpc, admin, poll_seconds=0.05).deploy(_plan(net, admin))
 
     assert failed.group_contains(OutOfTime, match="OUT_OF_TIME")
+
+
+async def test_a_node_that_has_just_started_is_asked_until_it_is_warm(
+    net: TronDevnet, rpc: TronRpc
+) -> None:
+    """A restarted java-tron times constant calls out that take a millisecond later."""
+    admin = Secp256k1Signer(net.keys[0])
+    deployment = await TronSetup(rpc, admin, poll_seconds=0.05).deploy(_plan(net, admin))
+    token = tron_address(word_of(deployment.tokens[0].token))
+
+    net.faults.cold(3)
+    answer = await rpc.call(token, selector("getCurrentMultiplier()"))
+    assert number_at(answer.data, 0) == 10**18
+
+    net.faults.cold(100)
+    with pytest.raises(CallTimedOut, match="CPU timeout"):
+        await rpc.call(token, selector("getCurrentMultiplier()"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,26 @@ def test_keys_on_given_nodes_are_nobody_elses() -> None:
     assert ours.user(0).evm_secret == again.user(0).evm_secret
     assert len({ring.secret("payer evm") for ring in (ours, others, PUBLISHED)}) == 3
     assert "7" not in repr(ours)
+
+
+def test_nodes_that_do_not_answer_are_one_sentence_each(tmp_path: Path) -> None:
+    """All three are asked at the same time: whoever fails is told, without a traceback."""
+    (tmp_path / "key").write_text("11" * 32)
+    (tmp_path / "key").chmod(0o600)
+    nodes = _file(
+        tmp_path,
+        '[bnb]\nurl = "http://127.0.0.1:1"\nkey = "file:key"\n'
+        '[solana]\nurl = "http://127.0.0.1:1"\nkey = "file:key"\n'
+        '[tron]\nurl = "http://127.0.0.1:1"\nkey = "file:key"\n',
+    )
+    ran = subprocess.run(
+        [sys.executable, "-m", "relayer.cli.main", "demo", "--config", nodes, "--directory", "d"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.startswith("relayer: ")

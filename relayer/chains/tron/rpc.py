@@ -7,6 +7,7 @@ everything: errors are recognised by what stands in the body.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 
 _FULL = "wallet"
 _SOLID = "walletsolidity"
+_MORE_TRIES = 3
+"""For a call that ran out of time: a node goes by its own clock, and a cold one warms up by it."""
 
 
 class CallRefused(Unavailable):
@@ -183,6 +186,12 @@ class TronRpc:
         }
         if sun:
             params["call_value"] = sun
+        for _ in range(_MORE_TRIES):
+            with contextlib.suppress(CallTimedOut):
+                return await self._try_constant(view, params)
+        return await self._try_constant(view, params)
+
+    async def _try_constant(self, view: str, params: Mapping[str, object]) -> ConstantResult:
         answer = await self._ask(view, "triggerconstantcontract", params)
         with _sense("triggerconstantcontract"):
             refusal = refusal_in(answer)

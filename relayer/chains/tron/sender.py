@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from relayer.chains.gateway.configure import Call
-from relayer.chains.tron.codec import ConstantResult, TxInfo, tron_address
+from relayer.chains.tron.codec import TxInfo, tron_address
 from relayer.chains.tron.frames import Frames
-from relayer.chains.tron.rpc import CallTimedOut, TronRpc
+from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.transaction import Sealed, seal_call, seal_create, seal_gift
 from relayer.domain.errors import Refused, Rejected, Unavailable
 from relayer.ports.signer import Signer
 
 OUT_OF_TIME = "OUT_OF_TIME"
-_MORE_TRIES = 3
 _TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
 
 
@@ -92,24 +91,11 @@ class TronSender:
         return info
 
     async def estimate(self, call: Call, *, sun: int = 0) -> int:
-        """Energy of a call on the newest state; Rejected with the reason if it would revert.
-
-        A node that ran out of time is asked again: it goes by its own clock, not by energy.
-        """
-        answer = None
-        for _ in range(_MORE_TRIES):
-            try:
-                answer = await self._simulate(call, sun)
-                break
-            except CallTimedOut:
-                await asyncio.sleep(self._poll_seconds)
-        answer = answer or await self._simulate(call, sun)
+        """Energy of a call on the newest state; Rejected with the reason if it would revert."""
+        answer = await self._rpc.call(tron_address(call.to), call.data, owner=self.address, sun=sun)
         if answer.reverted is not None:
             raise Rejected(answer.reverted)
         return answer.energy
-
-    async def _simulate(self, call: Call, sun: int) -> ConstantResult:
-        return await self._rpc.call(tron_address(call.to), call.data, owner=self.address, sun=sun)
 
     async def energy_price(self) -> int:
         """Sun that a unit of energy costs."""

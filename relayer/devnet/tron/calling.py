@@ -24,6 +24,7 @@ _MINUTE_MS = 60_000
 _VALIDATE = "org.tron.core.exception.ContractValidateException"
 _CONSTANT = ("View", "Pure")
 _PROGRAM = "class org.tron.core.vm.program.Program"
+_TIMED_OUT = f"{_PROGRAM}$OutOfTimeException : CPU timeout for 'JUMP' operation executing"
 _NO_OWNER = "class java.security.InvalidParameterException : owner_address isn't set."
 
 
@@ -72,6 +73,8 @@ class Calling:
             execution = await self.view.node.call(message, self.view.top, code)
         except Refused as refused:
             return _refusal(refused)
+        if self.view.node.faults.take_cold():
+            return _refusal(Refused("OTHER_ERROR", _TIMED_OUT))
         if not execution.succeeded and execution.result != "REVERT":
             return _refusal(Refused("OTHER_ERROR", _exception_words(execution)))
         return self._constant_answer(kind, inner, execution, body)
@@ -227,7 +230,7 @@ def _is_constant(contract: Any, data: bytes) -> bool:
 def _exception_words(execution: Execution) -> str:
     """Return how the node words a constant call that ended badly; its limit is one of time."""
     if execution.result == "OUT_OF_ENERGY":
-        return f"{_PROGRAM}$OutOfTimeException : CPU timeout for 'JUMP' operation executing"
+        return _TIMED_OUT
     kind = {
         "ILLEGAL_OPERATION": "IllegalOperationException",
         "BAD_JUMP_DESTINATION": "BadJumpDestinationException",

@@ -24,6 +24,7 @@ class Faults:
     _busy: int = 0
     _dropped: int = 0
     _out_of_time: int = 0
+    _cold: int = 0
     _reorg: Callable[[int], Awaitable[None]] | None = None
 
     def connect(self, reorg: Callable[[int], Awaitable[None]]) -> None:
@@ -61,6 +62,10 @@ class Faults:
             raise RuntimeError(message)
         await self._reorg(blocks)
 
+    def cold(self, count: int) -> None:
+        """Let the next `count` constant calls time out, as on a node that has just started."""
+        self._cold = count
+
     def take_too_many(self) -> bool:
         """Tell whether this request is to be refused, and count it."""
         taken, self._too_many = self._too_many > 0, max(0, self._too_many - 1)
@@ -79,4 +84,9 @@ class Faults:
     def take_out_of_time(self) -> bool:
         """Tell whether this contract call is to end OUT_OF_TIME, and count it."""
         taken, self._out_of_time = self._out_of_time > 0, max(0, self._out_of_time - 1)
+        return taken
+
+    def take_cold(self) -> bool:
+        """Tell whether this constant call is to time out, and count it."""
+        taken, self._cold = self._cold > 0, max(0, self._cold - 1)
         return taken
