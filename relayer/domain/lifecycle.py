@@ -55,6 +55,9 @@ from relayer.domain.transfer import ActKind, Deposit, ReceiptKind
 RECHECK_SECONDS: Final = 30.0
 """How long a landed delivery may stay unseen by the listener before its receipt is asked for."""
 
+MOST_FAILURES: Final = 10
+"""Submissions that fail on chain, each at the payer's cost, before an operator has to look."""
+
 
 GATE: Final = frozenset({Reason.NO_LEASE, Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
 """Holds that say nothing about how often an act was tried."""
@@ -100,6 +103,7 @@ class Transfer:
     detail: str = ""
     due_at: float | None = None
     attempts: int = 0
+    failures: int = 0
     draft: Draft | None = None
     attestations: tuple[Attestation, ...] = ()
     submission: str | None = None
@@ -318,7 +322,11 @@ def _stuck(transfer: Transfer, fact: Stuck) -> Transition:
 def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
     if transfer.stage is not Stage.SUBMITTED or transfer.submission != fact.tx:
         return Transition(transfer=transfer)
-    ended = replace(transfer, attempts=transfer.attempts + 1, submission=None)
+    cost = fact.reason is Reason.SUBMISSION_FAILED
+    failures = transfer.failures + 1 if cost else transfer.failures
+    ended = replace(transfer, attempts=transfer.attempts + 1, failures=failures, submission=None)
+    if cost and failures >= MOST_FAILURES:
+        return _park(ended, fact.reason, fact.at, fact.detail)
     if fact.reason in FOR_GOOD and (transfer.order is None or transfer.act is not ActKind.DELIVER):
         return _park(ended, fact.reason, fact.at, fact.detail)
     again = _enter(ended, Stage.SEEN, fact.at)
@@ -371,7 +379,7 @@ def _due(transfer: Transfer, fact: Due) -> Transition:
 def _retried(transfer: Transfer, fact: Retried) -> Transition:
     if transfer.stage not in {Stage.PARKED, Stage.WAITING, Stage.SEEN}:
         return Transition(transfer=transfer)
-    again = replace(_enter(transfer, Stage.SEEN, fact.at), attempts=0)
+    again = replace(_enter(transfer, Stage.SEEN, fact.at), attempts=0, failures=0)
     return Transition(transfer=again, told=Stage.SEEN, effects=(Effect.VERIFY,))
 
 
@@ -384,7 +392,7 @@ def _refund_ordered(transfer: Transfer, fact: RefundOrdered) -> Transition:
     if transfer.stage is Stage.SUBMITTED:
         return Transition(transfer=given)
     again = replace(_enter(given, Stage.SEEN, fact.at), act=_act_of(given))
-    again = replace(again, reason=Reason.REFUND_ORDERED, attempts=0)
+    again = replace(again, reason=Reason.REFUND_ORDERED, attempts=0, failures=0)
     return Transition(transfer=again, told=Stage.WAITING, effects=(Effect.VERIFY,))
 
 

@@ -102,11 +102,13 @@ class ChainDrafter(Protocol):
         *,
         dies_at: int,
         attesters: Sequence[bytes],
+        attempt: int = 0,
     ) -> Draft:
         """The draft of an act for a deposit, valid until ``dies_at`` (seconds) at the latest.
 
         ``attesters`` are public keys in order of preference; a chain whose messages name their
-        signers takes as many of the first as make a quorum.
+        signers takes as many of the first as make a quorum. ``attempt`` counts the former drafts
+        of this act: where the draft names a price, it offers more each time, up to a bound.
         """
 
     def payload(self, kind: ActKind, deposit: Deposit, terms: Terms) -> bytes:

@@ -9,7 +9,8 @@ from tests.chains.acting import Acting
 from tests.chains.books import Books
 from tests.chains.drafting import Drafting
 from tests.chains.reading import Reading
+from tests.chains.stuck import Stuck
 
 
-class ChainConformance(Reading, Drafting, Acting, Books):
+class ChainConformance(Reading, Drafting, Acting, Stuck, Books):
     """What every chain adapter must do."""

@@ -63,6 +63,7 @@ class World:
     config: EvmConfig
     setup: EvmSetup
     deployment: Deployment
+    funder: EvmSender
     payer: Secp256k1Signer
     user: Secp256k1Signer
 
@@ -128,7 +129,15 @@ async def make_world(rpc: EvmRpc, url: str, admin: Secp256k1Signer) -> World:
         poll_seconds=0.2,
         state_seconds=0.0,  # an epoch that a test has just changed is read at once
     )
-    return World(rpc=rpc, config=config, setup=setup, deployment=deployment, payer=payer, user=user)
+    return World(
+        rpc=rpc,
+        config=config,
+        setup=setup,
+        deployment=deployment,
+        funder=sender,
+        payer=payer,
+        user=user,
+    )
 
 
 def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHarness:
@@ -141,6 +150,14 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
     async def doom(submission: Submission) -> None:
         """Spend the submission's nonce on something else."""
         await EvmSender(rpc, world.payer).send(Call(to=world.payer.public, data=b""), gas=21_000)
+
+    def penniless() -> tuple[EvmDrafter, EvmWriter]:
+        payer = Secp256k1Signer(secrets.token_bytes(32))
+        return EvmDrafter(config, rpc), EvmWriter(config, rpc, payer)
+
+    async def fund(account: Account) -> None:
+        gift = Call(to=word_of(account), data=b"")
+        await world.funder.all_mined(await world.funder.send(gift, gas=21_000, wei=WAD // 10))
 
     return ChainHarness(
         reader=EvmReader(config, rpc),
@@ -155,4 +172,6 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
         lock_release="AAPLx",
         newest=newest,
         doom=doom,
+        penniless=penniless,
+        fund=fund,
     )

@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import base58
@@ -71,12 +71,20 @@ class ChainHarness:
     """The height of the newest block, final or not."""
     doom: Callable[[Submission], Awaitable[None]]
     """Make it impossible, by the chain's own rule, that a submission ever lands."""
+    penniless: Callable[[], tuple[ChainDrafter, ChainWriter]]
+    """Drafter and writer of a new payer that holds nothing."""
+    fund: Callable[[Account], Awaitable[None]]
+    """Give a payer enough coins for some acts; they can be spent when it returns."""
     nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(_fresh_nonce()))
 
     @property
     def chain(self) -> ChainId:
         """The chain under test."""
         return self.reader.chain
+
+    def paid_by(self, drafter: ChainDrafter, writer: ChainWriter) -> ChainHarness:
+        """The same chain with another payer."""
+        return replace(self, drafter=drafter, writer=writer)
 
     def recipient(self) -> Account:
         """An account of this chain that nobody has used."""

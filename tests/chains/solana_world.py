@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -86,6 +86,14 @@ class SolanaWorld:
             """Let the blockhash grow too old."""
             await until(lambda: _past(rpc, submission.bounds))
 
+        def penniless() -> tuple[SolanaDrafter, SolanaWriter]:
+            payer = Ed25519Signer(secrets.token_bytes(32))
+            poor = replace(config, payer=Account(payer.public))
+            return SolanaDrafter(poor, rpc), SolanaWriter(poor, rpc, payer)
+
+        async def give(account: Account) -> None:
+            await fund(self.wallet, {account: SOL // 10})
+
         return ChainHarness(
             reader=self.reader(),
             drafter=SolanaDrafter(config, rpc),
@@ -99,6 +107,8 @@ class SolanaWorld:
             lock_release="AAPLx",
             newest=self.newest,
             doom=doom,
+            penniless=penniless,
+            fund=give,
         )
 
 

@@ -68,6 +68,7 @@ class World:
     config: TronConfig
     setup: TronSetup
     deployment: Deployment
+    funder: TronSender
     payer: Secp256k1Signer
     user: Secp256k1Signer
 
@@ -157,7 +158,15 @@ async def make_world(
         expiration_seconds=12 if REAL else 5,
         batch=2 if REAL else 4,
     )
-    return World(rpc=rpc, config=config, setup=setup, deployment=deployment, payer=payer, user=user)
+    return World(
+        rpc=rpc,
+        config=config,
+        setup=setup,
+        deployment=deployment,
+        funder=sender,
+        payer=payer,
+        user=user,
+    )
 
 
 def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHarness:
@@ -172,6 +181,15 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
         late = submission.bounds - (await rpc.solid_head()).time_ms
         await asyncio.sleep(late / 1000)
 
+    def penniless() -> tuple[TronDrafter, TronWriter]:
+        payer = Secp256k1Signer(secrets.token_bytes(32))
+        return TronDrafter(config, rpc), TronWriter(config, rpc, payer)
+
+    async def fund(account: Account) -> None:
+        await world.funder.included(
+            await world.funder.give(word_of(account), GIFT_SUN // 10), contract=False
+        )
+
     return ChainHarness(
         reader=TronReader(config, rpc),
         drafter=TronDrafter(config, rpc),
@@ -185,6 +203,8 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
         lock_release="AAPLx",
         newest=newest,
         doom=doom,
+        penniless=penniless,
+        fund=fund,
     )
 
 

@@ -31,7 +31,16 @@ from relayer.domain.facts import (
     Voided,
     id_of,
 )
-from relayer.domain.lifecycle import CLOSED, LEFT, Effect, Stage, Transfer, Transition, transition
+from relayer.domain.lifecycle import (
+    CLOSED,
+    LEFT,
+    MOST_FAILURES,
+    Effect,
+    Stage,
+    Transfer,
+    Transition,
+    transition,
+)
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TRANSFER_STATE
 from relayer.domain.transfer import ActKind, Receipt, ReceiptKind
@@ -375,3 +384,17 @@ def test_a_stuck_submission_says_why_until_it_moves() -> None:
     )
     moved = _after(*TO_READY, SEALED, stuck, Sealed(id=ID, tx="tx2", at=1_007, replaces="tx1"))
     assert moved.reason is None
+
+
+def test_what_fails_on_chain_again_and_again_is_set_aside() -> None:
+    """Each failure costs the payer: after ten an operator looks; what merely expired never counts."""
+    steps: list[Fact] = []
+    for number in range(MOST_FAILURES):
+        assert _after(SEEN, *steps).stage is not Stage.PARKED
+        for reason in (Reason.SUBMISSION_EXPIRED, Reason.SUBMISSION_FAILED):
+            tx = f"{reason}{number}"
+            lost = Unlanded(id=ID, tx=tx, reason=reason, until=1_006, at=1_006, detail="reverted")
+            steps += [*TO_READY[1:], Sealed(id=ID, tx=tx, at=1_005), lost]
+    state = _after(SEEN, *steps)
+    assert (state.stage, state.reason) == (Stage.PARKED, Reason.SUBMISSION_FAILED)
+    assert state.detail == "reverted"

@@ -151,10 +151,16 @@ class FakeDrafter:
         return self._quorum
 
     async def draft(
-        self, kind: ActKind, deposit: Deposit, *, dies_at: int, attesters: Sequence[bytes]
+        self,
+        kind: ActKind,
+        deposit: Deposit,
+        *,
+        dies_at: int,
+        attesters: Sequence[bytes],
+        attempt: int = 0,
     ) -> Draft:
         """A draft whose one term is its end."""
-        del attesters
+        del attesters, attempt
         self._world.fault("draft")
         terms = {"deadline": str(dies_at)}
         digest = payload_digest(self.payload(kind, deposit, terms))

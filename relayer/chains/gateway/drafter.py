@@ -54,6 +54,7 @@ class GatewayDrafter:
         *,
         dies_at: int,
         attesters: Sequence[bytes],  # noqa: ARG002 - the gateway takes any quorum
+        attempt: int = 0,  # noqa: ARG002 - the price is the transaction's, not the draft's
     ) -> Draft:
         """The draft of an act that runs until ``dies_at`` (seconds of chain time) at the latest.
 

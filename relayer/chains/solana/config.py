@@ -68,6 +68,9 @@ class SolanaConfig:
     slot_seconds: float = 0.4
     """Assumed length of a block until this process has measured it."""
     cu_price: int = 1_000
+    """Micro-lamports for a compute unit, at least; the market and further attempts raise it."""
+    cu_price_cap: int = 1_000_000
+    """The most that is offered: 0.0002 SOL for the whole message."""
     cu_limit: int = 200_000
     """Two accounts to create, each with up to a dozen tries for its address, take 90,000."""
 

@@ -16,6 +16,7 @@ from solders.signature import Signature
 
 from relayer.chains.solana.acts import payload_of
 from relayer.chains.solana.config import SolanaConfig
+from relayer.chains.solana.fees import Fees
 from relayer.chains.solana.pace import Blocks
 from relayer.chains.solana.recipients import Recipients
 from relayer.chains.solana.rpc import SolanaRpc
@@ -38,6 +39,7 @@ class SolanaDrafter:
     ) -> None:
         """Draft for ``config.chain``, with blocks read through ``rpc``."""
         self._config = config
+        self._fees = Fees(rpc, config.cu_price, config.cu_price_cap)
         self._blocks = Blocks(rpc, config.slot_seconds, now)
         self._recipients = Recipients(config, rpc)
         self._now = now
@@ -64,6 +66,7 @@ class SolanaDrafter:
         *,
         dies_at: int,
         attesters: Sequence[bytes],
+        attempt: int = 0,
     ) -> Draft:
         """The draft of an act, signed for by the first attesters that make a quorum."""
         if self._config.payer is None:
@@ -79,7 +82,7 @@ class SolanaDrafter:
             last_valid=header.last_valid,
             signers=signers,
             payer=self._config.payer,
-            cu_price=self._config.cu_price,
+            cu_price=await self._fees.price(attempt),
             cu_limit=self._config.cu_limit,
             pays=pays,
         )

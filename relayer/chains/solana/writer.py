@@ -195,7 +195,7 @@ class SolanaWriter:
                 Call("getBalance", (str(Pubkey(self._payer.public)), _CONFIRMED)),
             ]
         )
-        price = self._config.cu_price * self._config.cu_limit // 10**6
+        price = self._config.cu_price_cap * self._config.cu_limit // 10**6
         wanted = 3 * rent + 5_000 * (self._config.quorum + 1) + price
         missing = max(wanted - balance["value"], 0)
         if missing:

@@ -29,13 +29,19 @@ class Frames:
         self._prices_at = 0.0
         self._last_ms = 0
 
-    async def frame(self, fee_limit: int) -> Frame:
-        """A frame with a fee limit in sun. No two are equal, so neither are two transactions."""
+    async def frame(self, fee_limit: int, *, until: int | None = None) -> Frame:
+        """A frame with a fee limit in sun. No two are equal, so neither are two transactions.
+
+        It expires at ``until`` (seconds of chain time) at the latest.
+        """
         reference, head = await self._newest()
+        expiration_ms = head.time_ms + self._lifetime_ms
+        if until is not None:
+            expiration_ms = min(expiration_ms, until * 1000)
         self._last_ms = max(int(self._now() * 1000), self._last_ms + 1)
         return Frame(
             reference=reference,
-            expiration_ms=head.time_ms + self._lifetime_ms,
+            expiration_ms=expiration_ms,
             timestamp_ms=self._last_ms,
             fee_limit=fee_limit,
         )

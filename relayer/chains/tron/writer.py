@@ -23,7 +23,7 @@ from relayer.chains.tron.sender import OUT_OF_TIME
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
 from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
-from relayer.domain.errors import PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable, Unwanted
 from relayer.domain.transfer import TransferId
 from relayer.ports.signer import Signer
 
@@ -101,13 +101,15 @@ class TronWriter:
     async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:  # noqa: ARG002
         """A signed call for acts of one kind; nothing is sent. Tron has no nonces.
 
+        It expires with the last of its acts: what would be skipped is not paid for.
         Unwanted if the simulation reverts or skips every item, PayerEmpty with the missing sun,
-        Unavailable if the energy costs more than the configured cap.
+        FeeCapped if the energy costs more than the configured cap.
         """
         data = calldata(self._place, acts)
         energy = await self._simulate(acts, data)
         fee_limit, energy_limit = await self._fee_limit(energy)
-        frame = await self._frames.frame(fee_limit)
+        late = max(act.draft.dies_at for act in acts)
+        frame = await self._frames.frame(fee_limit, until=late)
         sealed = await seal_call(self._payer, self._gateway, data, frame)
         price, byte_price = await self._frames.prices()
         await self._funds.spend(
@@ -250,7 +252,7 @@ class TronWriter:
         price, _ = await self._frames.prices()
         if least * price > self._config.fee_limit_cap:
             cap = self._config.fee_limit_cap
-            raise Unavailable(f"the call may burn {least * price} sun, above the cap of {cap}")
+            raise FeeCapped(f"the call may burn {least * price} sun, `fee_limit_cap` is {cap}")
         fee_limit = min(wanted * price, self._config.fee_limit_cap)
         return fee_limit, fee_limit // price if price else wanted
 

@@ -210,7 +210,11 @@ class Effects:
         signers = rotated(self._drafter.attesters, transfer.attempts)
         try:
             draft = await self._drafter.draft(
-                transfer.act, deposit, dies_at=dies_at, attesters=signers
+                transfer.act,
+                deposit,
+                dies_at=dies_at,
+                attesters=signers,
+                attempt=transfer.attempts,
             )
         except Transient as error:
             return self._hold(deposit, Reason.DESTINATION_UNREADABLE, error, transfer.attempts)
