@@ -59,7 +59,12 @@ MOST_FAILURES: Final = 10
 """Submissions that fail on chain, each at the payer's cost, before an operator has to look."""
 
 
-GATE: Final = frozenset({Reason.NO_LEASE, Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
+GATE: Final = frozenset(
+    {
+        *(Reason.NO_LEASE, Reason.HALTED, Reason.MULTIPLIER_DIFFERS),
+        *(Reason.PAYER_EMPTY, Reason.FEE_CAPPED),
+    }
+)
 """Holds that say nothing about how often an act was tried."""
 
 
@@ -201,9 +206,7 @@ def _advance(
             )
         case Sealed(tx=tx, at=at, replaces=None), Stage.READY:
             return _submitted(transfer, tx, at)
-        case Sealed(tx=tx, at=at, replaces=str(older)), Stage.SUBMITTED if (
-            older == transfer.submission
-        ):
+        case Sealed(tx=tx, at=at), Stage.SUBMITTED if fact.replaces == transfer.submission:
             return _submitted(transfer, tx, at)
         case Landed(tx=tx, at=at), Stage.SUBMITTED if tx == transfer.submission:
             return Transition(transfer=replace(transfer, due_at=at + RECHECK_SECONDS))
@@ -241,18 +244,10 @@ def _voided_elsewhere(known: Transfer, receipt: ReceiptKind | None, at: float) -
         return Transition(transfer=None)
     if receipt is ReceiptKind.VOIDED:
         return _wait(known, at)
-    detail = "the destination shows no final void"
-    hold = Held(
-        id=known.deposit.id,
-        reason=Reason.VOID_PENDING,
-        until=at + wait_before(known.attempts),
-        at=at,
-        detail=detail,
-    )
-    held = _held(replace(known, verified=False), hold)
-    return Transition(
-        transfer=held.transfer and replace(held.transfer, attempts=known.attempts + 1)
-    )
+    until, detail = at + wait_before(known.attempts), "the destination shows no final void"
+    hold = Held(id=known.deposit.id, reason=Reason.VOID_PENDING, until=until, at=at, detail=detail)
+    held = _held(replace(known, verified=False), hold).transfer
+    return Transition(transfer=held and replace(held, attempts=known.attempts + 1))
 
 
 def _wait(known: Transfer, at: float) -> Transition:
@@ -325,9 +320,8 @@ def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
     cost = fact.reason is Reason.SUBMISSION_FAILED
     failures = transfer.failures + 1 if cost else transfer.failures
     ended = replace(transfer, attempts=transfer.attempts + 1, failures=failures, submission=None)
-    if cost and failures >= MOST_FAILURES:
-        return _park(ended, fact.reason, fact.at, fact.detail)
-    if fact.reason in FOR_GOOD and (transfer.order is None or transfer.act is not ActKind.DELIVER):
+    hopeless = fact.reason in FOR_GOOD or (cost and failures >= MOST_FAILURES)
+    if hopeless and (transfer.order is None or transfer.act is not ActKind.DELIVER):
         return _park(ended, fact.reason, fact.at, fact.detail)
     again = _enter(ended, Stage.SEEN, fact.at)
     until = fact.until
