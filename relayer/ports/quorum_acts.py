@@ -125,15 +125,26 @@ class QuorumDrafter(_Acting[ChainDrafter]):
         return self._first.quorum
 
     async def draft(
-        self, kind: ActKind, deposit: Deposit, *, dies_at: int, attesters: Sequence[bytes]
+        self,
+        kind: ActKind,
+        deposit: Deposit,
+        *,
+        dies_at: int,
+        attesters: Sequence[bytes],
+        attempt: int = 0,
     ) -> Draft:
         """A draft by one endpoint whose terms the others do not refuse.
 
         Whose draft could not be checked is asked last for a while: it may be ahead, or lie.
         """
 
-        async def put(drafter: ChainDrafter) -> Draft:
-            draft = await drafter.draft(kind, deposit, dies_at=dies_at, attesters=attesters)
+        async def made(drafter: ChainDrafter) -> Draft:
+            return await drafter.draft(
+                kind, deposit, dies_at=dies_at, attesters=attesters, attempt=attempt
+            )
+
+        async def checked(drafter: ChainDrafter) -> Draft:
+            draft = await made(drafter)
             try:
                 await self.check_terms(kind, deposit, draft.terms, latest=dies_at)
             except DraftRefused as error:
@@ -142,9 +153,7 @@ class QuorumDrafter(_Acting[ChainDrafter]):
                 self._endpoints.demote(self._place(drafter))
             return draft
 
-        if len(self._endpoints.members) == 1:
-            return await self._ask("draft", _draft_of(kind, deposit, dies_at, attesters))
-        return await self._ask("draft", put)
+        return await self._ask("draft", made if len(self._endpoints.members) == 1 else checked)
 
     def payload(self, kind: ActKind, deposit: Deposit, terms: Terms) -> bytes:
         """Exactly the bytes an attester signs, rebuilt from the deposit and the terms alone."""
@@ -171,15 +180,6 @@ class QuorumDrafter(_Acting[ChainDrafter]):
     def content(self, deposit: Deposit) -> bytes | None:
         """The content digest a receipt of this deposit's delivery holds."""
         return self._first.content(deposit)
-
-
-def _draft_of(
-    kind: ActKind, deposit: Deposit, dies_at: int, attesters: Sequence[bytes]
-) -> Callable[[ChainDrafter], Awaitable[Draft]]:
-    async def put(drafter: ChainDrafter) -> Draft:
-        return await drafter.draft(kind, deposit, dies_at=dies_at, attesters=attesters)
-
-    return put
 
 
 class QuorumWriter(_Acting[ChainWriter]):
