@@ -156,6 +156,17 @@ async def create(cluster: Cluster, catalog: Catalog) -> list[str]:
     return names
 
 
+async def present(cluster: Cluster, catalog: Catalog) -> list[str]:
+    """Return which of the topics are there already. Raises `Transient`."""
+    try:
+        async with _admin(cluster) as admin:
+            found = await admin.describe_topics([topic.name for topic in catalog])
+    except TROUBLE as error:
+        msg = f"the topics cannot be seen: {type(error).__name__}: {error}"
+        raise Transient(msg) from error
+    return [topic["topic"] for topic in found if not topic["error_code"]]
+
+
 async def delete(cluster: Cluster, catalog: Catalog) -> None:
     """Delete the topics with all that is in them. Raises `Transient`."""
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,14 @@ GIVEN_PATIENCE = 5
     show_default=True,
     help="Config, keys, databases and logs; emptied first.",
 )
+@click.option(
+    "--bus",
+    type=click.Choice(["embedded", "kafka"]),
+    default="embedded",
+    show_default=True,
+    help="kafka: each service is a process of its own; relayer and listener run twice.",
+)
+@click.option("--kafka", "address", help="A running Kafka, host:port; else one is started here.")
 @nodes_option
 def command(
     transfers: int,
@@ -41,6 +51,8 @@ def command(
     seed: int | None,
     users: int,
     directory: Path,
+    bus: str,
+    address: str | None,
     nodes_path: Path | None,
 ) -> None:
     """Start local chains and a relayer, move shares over all six routes, and prove the books.
@@ -51,15 +63,39 @@ def command(
         msg = "each SIGKILL needs a transfer in flight: at most as many as --transfers"
         raise click.BadParameter(msg, param_hint="--crash")
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    sys.exit(asyncio.run(_demo(transfers, crashes, drawn, users, directory, nodes_path)))
+    with contextlib.ExitStack() as stack:
+        servers = stack.enter_context(_broker(address)) if bus == "kafka" or address else None
+        code = asyncio.run(_demo(transfers, crashes, drawn, users, directory, servers, nodes_path))
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _broker(address: str | None) -> Iterator[str]:
+    """Run Kafka; where it cannot be had, end with one line that says what to install."""
+    from relayer.cli.demo.kafka import broker
+    from relayer.devnet.kafka.jars import KafkaMissing
+
+    try:
+        with broker(address) as servers:
+            yield servers
+    except KafkaMissing as missing:
+        msg = f"{missing} with --kafka HOST:PORT"
+        raise click.ClickException(msg) from None
 
 
 async def _demo(
-    transfers: int, crashes: int, seed: int, users: int, directory: Path, nodes_path: Path | None
+    transfers: int,
+    crashes: int,
+    seed: int,
+    users: int,
+    directory: Path,
+    servers: str | None,
+    nodes_path: Path | None,
 ) -> int:
     from rich.console import Console
 
     from relayer.cli.demo.journey import Demo
+    from relayer.cli.demo.kafka import fleet
     from relayer.devnet import given
     from relayer.devnet.world import LocalWorld, WorldOptions
     from relayer.settings import load
@@ -75,7 +111,10 @@ async def _demo(
         console.print(f"Moving {transfers} transfers over six routes ...")
         demo = Demo(settings, world.config_path, console, transfers, users, crashes, seed)
         demo.patience *= GIVEN_PATIENCE if nodes else 1
-        outcome = await demo.run()
+        async with contextlib.AsyncExitStack() as stack:
+            if servers is not None:
+                demo.crew = await stack.enter_async_context(fleet(settings, servers))
+            outcome = await demo.run()
     return _report(console, outcome, transfers, seed)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,10 @@ class Child:
     config: Path
     log: Path
     command: tuple[str, ...] = ("-m", "relayer.cli.main")
+    services: tuple[str, ...] = ()
+    """Which services it runs; all, if none is named."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables beside our own."""
     cpu_seconds: float = field(default=0.0, init=False)
     peak_bytes: int = field(default=0, init=False)
     _living: float = field(default=0.0, init=False)
@@ -33,6 +38,7 @@ class Child:
         self._file = self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
             *self.line(),
+            env={**os.environ, **self.variables},
             stdout=self._file,
             stderr=self._file,
             stdin=asyncio.subprocess.DEVNULL,
@@ -40,7 +46,7 @@ class Child:
 
     def line(self) -> list[str]:
         """The whole command line."""
-        return [sys.executable, *self.command, "run", "--config", str(self.config)]
+        return [sys.executable, *self.command, "run", "--config", str(self.config), *self.services]
 
     @property
     def pid(self) -> int | None:

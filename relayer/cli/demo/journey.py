@@ -17,6 +17,7 @@ from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.crashes import Moment, moments
 from relayer.cli.demo.finality import Finality
+from relayer.cli.demo.fleet import Fleet
 from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
 from relayer.cli.demo.show import Board
 from relayer.domain.address import Account, ChainId
@@ -59,6 +60,8 @@ class Demo:
     seed: int = 0
     patience: float = 90.0
     """Seconds without progress after which the demo gives up."""
+    crew: Child | Fleet | None = None
+    """The relayer's processes; by default one that runs every service."""
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
     _depositors: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict, init=False)
     _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict, init=False)
@@ -83,7 +86,9 @@ class Demo:
 
     async def _run(self, readers: list[ChainReader]) -> Outcome:
         before = await self._settled(readers)
-        child = Child(config=self.config_path, log=self.config_path.parent / "relayer.log")
+        child = self.crew or Child(
+            config=self.config_path, log=self.config_path.parent / "relayer.log"
+        )
         began = time.monotonic()
         await child.start()
         try:
@@ -108,7 +113,7 @@ class Demo:
             kills=tuple(self._kills),
         )
 
-    async def _move(self, child: Child, board: Board) -> None:
+    async def _move(self, child: Child | Fleet, board: Board) -> None:
         async with asyncio.TaskGroup() as group:
             looking = [group.create_task(one.run()) for one in self._finalities.values()]
             for journey in plan(self.settings, self.transfers, self.users):
@@ -172,7 +177,7 @@ class Demo:
     def _final_deposits(self) -> int:
         return sum(len(one.deposits) for one in self._finalities.values())
 
-    async def _watch(self, child: Child, board: Board) -> None:
+    async def _watch(self, child: Child | Fleet, board: Board) -> None:
         last, since = -1, time.monotonic()
         while True:
             if not self.crashes:
@@ -191,7 +196,7 @@ class Demo:
             child.measure()
             await asyncio.sleep(0.2)
 
-    async def _crash(self, child: Child, board: Board) -> None:
+    async def _crash(self, child: Child | Fleet, board: Board) -> None:
         """SIGKILL at the moments drawn, then start again."""
         for moment in moments(self.crashes, self.transfers - self.crashes, self.seed):
             in_flight = await self._in_flight_at(moment)

@@ -1,0 +1,50 @@
+"""The whole bridge over Kafka: each service in processes of its own, two relayers, two listeners."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from relayer.cli.demo.journey import Demo
+from relayer.cli.demo.kafka import fleet
+from relayer.devnet.world import LocalWorld
+from relayer.domain.errors import Fatal
+from relayer.settings import load
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+
+async def test_transfers_go_over_kafka_although_processes_are_killed(
+    world: LocalWorld, kafka: str
+) -> None:
+    """Seven processes, of which a relayer, a listener and the attester are killed: each once."""
+    settings = load(world.config_path)
+    async with fleet(settings, kafka) as crew:
+        demo = Demo(
+            settings=settings,
+            config_path=world.config_path,
+            console=Console(file=io.StringIO()),
+            transfers=12,
+            users=world.options.users,
+            crashes=3,
+            crew=crew,
+        )
+        outcome = await demo.run()
+
+    assert outcome.wrong == ()
+    assert len(outcome.kills) == 3
+    assert len(outcome.after.deliveries) == 12
+    assert list(world.directory.rglob("bus.db")) == []
+
+
+async def test_a_demo_leaves_the_topics_of_a_bridge_alone(world: LocalWorld, kafka: str) -> None:
+    """Where such topics are already it does not begin; its own are gone when it ends."""
+    settings = load(world.config_path)
+    async with fleet(settings, kafka):
+        with pytest.raises(Fatal, match="topics of a bridge already"):
+            async with fleet(settings, kafka):
+                raise AssertionError
+    async with fleet(settings, kafka):
+        pass
