@@ -168,10 +168,16 @@ async def present(cluster: Cluster, catalog: Catalog) -> list[str]:
 
 
 async def delete(cluster: Cluster, catalog: Catalog) -> None:
-    """Delete the topics with all that is in them. Raises `Transient`."""
+    """Delete the topics with all that is in them, and wait until they are gone.
+
+    Raises `Transient`.
+    """
+    names = [topic.name for topic in catalog]
     try:
-        async with _admin(cluster) as admin:
-            await admin.delete_topics([topic.name for topic in catalog])
+        async with _admin(cluster) as admin, asyncio.timeout(REQUEST):
+            await admin.delete_topics(names)
+            while any(not topic["error_code"] for topic in await admin.describe_topics(names)):
+                await asyncio.sleep(0.02)
     except TROUBLE as error:
         msg = f"the topics were not deleted: {type(error).__name__}: {error}"
         raise Transient(msg) from error

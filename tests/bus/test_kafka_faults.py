@@ -36,8 +36,9 @@ QUICK = 1.0
 
 
 @pytest.fixture
-async def world(kafka: str) -> AsyncIterator[KafkaWorld]:
+async def world(kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KafkaWorld]:
     """Topics of its own, and transactions that time out soon."""
+    monkeypatch.setattr(kafka_partition, "GRACE", 0.5)
     world = KafkaWorld(kafka)
     world.cluster = dataclasses.replace(world.cluster, transaction=QUICK)
     yield world

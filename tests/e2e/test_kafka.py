@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 from rich.console import Console
 
 from relayer.cli.demo.journey import Demo
-from relayer.cli.demo.kafka import fleet
+from relayer.cli.demo.kafka import OWN_SESSION, bus_on, fleet
 from relayer.devnet.world import LocalWorld
 from relayer.domain.errors import Fatal
+from relayer.process_settings import BusSettings
 from relayer.settings import load
+from tests.real_kafka import ADDRESS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
+@pytest.fixture
+def bus(kafka: str) -> BusSettings:
+    """A bus on the tests' Kafka; a cluster's own least session is 6 s."""
+    return bus_on(kafka, 6.0 if ADDRESS in os.environ else OWN_SESSION)
+
+
 async def test_transfers_go_over_kafka_although_processes_are_killed(
-    world: LocalWorld, kafka: str
+    world: LocalWorld, bus: BusSettings
 ) -> None:
     """Seven processes, of which a relayer, a listener and the attester are killed: each once."""
     settings = load(world.config_path)
-    async with fleet(settings, kafka) as crew:
+    async with fleet(settings, bus) as crew:
         demo = Demo(
             settings=settings,
             config_path=world.config_path,
@@ -39,12 +48,14 @@ async def test_transfers_go_over_kafka_although_processes_are_killed(
     assert list(world.directory.rglob("bus.db")) == []
 
 
-async def test_a_demo_leaves_the_topics_of_a_bridge_alone(world: LocalWorld, kafka: str) -> None:
+async def test_a_demo_leaves_the_topics_of_a_bridge_alone(
+    world: LocalWorld, bus: BusSettings
+) -> None:
     """Where such topics are already it does not begin; its own are gone when it ends."""
     settings = load(world.config_path)
-    async with fleet(settings, kafka):
+    async with fleet(settings, bus):
         with pytest.raises(Fatal, match="topics of a bridge already"):
-            async with fleet(settings, kafka):
+            async with fleet(settings, bus):
                 raise AssertionError
-    async with fleet(settings, kafka):
+    async with fleet(settings, bus):
         pass

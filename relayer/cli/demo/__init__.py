@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from relayer.cli.demo.journey import Outcome
+    from relayer.process_settings import BusSettings
 
 GIVEN_PATIENCE = 5
 """Nodes of one's own become final more slowly, and may be down for a while."""
@@ -64,20 +65,20 @@ def command(
         raise click.BadParameter(msg, param_hint="--crash")
     drawn = secrets.randbelow(10**6) if seed is None else seed
     with contextlib.ExitStack() as stack:
-        servers = stack.enter_context(_broker(address)) if bus == "kafka" or address else None
-        code = asyncio.run(_demo(transfers, crashes, drawn, users, directory, servers, nodes_path))
+        kafka = stack.enter_context(_broker(address)) if bus == "kafka" or address else None
+        code = asyncio.run(_demo(transfers, crashes, drawn, users, directory, kafka, nodes_path))
     sys.exit(code)
 
 
 @contextlib.contextmanager
-def _broker(address: str | None) -> Iterator[str]:
+def _broker(address: str | None) -> Iterator[BusSettings]:
     """Run Kafka; where it cannot be had, end with one line that says what to install."""
     from relayer.cli.demo.kafka import broker
     from relayer.devnet.kafka.jars import KafkaMissing
 
     try:
-        with broker(address) as servers:
-            yield servers
+        with broker(address) as bus:
+            yield bus
     except KafkaMissing as missing:
         msg = f"{missing} with --kafka HOST:PORT"
         raise click.ClickException(msg) from None
@@ -89,7 +90,7 @@ async def _demo(
     seed: int,
     users: int,
     directory: Path,
-    servers: str | None,
+    kafka: BusSettings | None,
     nodes_path: Path | None,
 ) -> int:
     from rich.console import Console
@@ -112,8 +113,8 @@ async def _demo(
         demo = Demo(settings, world.config_path, console, transfers, users, crashes, seed)
         demo.patience *= GIVEN_PATIENCE if nodes else 1
         async with contextlib.AsyncExitStack() as stack:
-            if servers is not None:
-                demo.crew = await stack.enter_async_context(fleet(settings, servers))
+            if kafka is not None:
+                demo.crew = await stack.enter_async_context(fleet(settings, kafka))
             outcome = await demo.run()
     return _report(console, outcome, transfers, seed)
 
