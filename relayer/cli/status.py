@@ -23,6 +23,7 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
 
     from relayer.cli.chain import short_name
     from relayer.domain.amount import format_shares
+    from relayer.domain.transfer import ActKind
     from relayer.services.tracks import Filter, Tracks
     from relayer.settings import load
 
@@ -39,7 +40,7 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
             told.id.hex()[:16],
             f"{short_name(told.source)} → {short_name(told.destination)}",
             f"{format_shares(told.shares)} {told.asset}",
-            told.stage,
+            f"{told.stage} ({told.act})" if told.act is not ActKind.DELIVER else told.stage,
             f"{time.time() - told.at:.0f} s",
             told.reason or "",
         )

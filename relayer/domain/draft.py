@@ -14,6 +14,9 @@ from relayer.domain.authority import Signed
 from relayer.domain.transfer import ActKind, Deposit, IdWord, TransferId
 from relayer.domain.wire import HexBytes, Terms, Word
 
+RETURN_SECONDS: Final = 180
+"""The longest life of a signed void or refund, which no lease ends."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import tomli_w
 from click.testing import CliRunner
 from solders.instruction import Instruction
@@ -24,14 +27,19 @@ from relayer.chains.solana.rpc import SolanaRpc
 from relayer.chains.solana.setup import Issuer, Wallet
 from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.setup import TronSetup
+from relayer.cli.control import hand_over
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.plan import user_account, user_secret
 from relayer.cli.main import root
+from relayer.cli.order import owner
+from relayer.devnet.keys import ed25519
 from relayer.devnet.world import LocalWorld
 from relayer.domain.address import Account, ChainId, word_of
 from relayer.domain.amount import RAW_UNIT, Shares
-from relayer.domain.errors import RelayerError
-from relayer.domain.lifecycle import Stage
+from relayer.domain.authority import SIGNED, Role, Signed, to_sign
+from relayer.domain.command import COMMAND, Command, Verb
+from relayer.domain.errors import RelayerError, Unavailable
+from relayer.domain.lifecycle import CLOSED, Stage
 from relayer.domain.memo import write_memo
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TransferTold
@@ -55,6 +63,7 @@ class Scene:
     bnb: ChainId
     tron: ChainId
     solana: ChainId
+    child: Child
     depositors: dict[ChainId, Depositor]
     rpc: SolanaRpc
     evm_rpc: EvmRpc
@@ -190,6 +199,16 @@ class Scene:
         msg = f"{tx} is not {stage} {reason or ''} after {PATIENCE:.0f} s, but {stands}"
         raise AssertionError(msg)
 
+    async def ended(self, tx: str) -> TransferTold:
+        """Wait until the one transfer of a transaction has ended, and say where."""
+        for _ in range(int(PATIENCE / 0.2)):
+            told = self.told(tx)
+            if told and told[0].stage in CLOSED:
+                return told[0]
+            await asyncio.sleep(0.2)
+        msg = f"{tx} has not ended: {[(t.stage, t.act, t.reason) for t in self.told(tx)]}"
+        raise AssertionError(msg)
+
     async def relayer(self, *words: str) -> str:
         """What a command of the command line prints."""
         arguments = [*words[:1], "--config", str(self.world.config_path), *words[1:]]
@@ -197,12 +216,43 @@ class Scene:
         assert result.exit_code == 0, result.output + str(result.exception)
         return result.output
 
+    async def metric(self, name: str) -> float:
+        """What the relayer's metrics say under a name with its labels."""
+        port = (self.settings.path(self.settings.state_dir) / "http.port").read_text()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+        ):
+            lines = (await answer.text()).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
     async def refused(self, *words: str) -> str:
         """What a command says that fails with an error raised on purpose."""
         arguments = [*words[:1], "--config", str(self.world.config_path), *words[1:]]
         result = await asyncio.to_thread(CliRunner().invoke, root, arguments)
         assert isinstance(result.exception, RelayerError), result.output
         return str(result.exception)
+
+    async def ordered(self, verb: Verb, told: TransferTold) -> bool:
+        """Whether a signed order could be handed to a relayer that runs."""
+        now = int(time.time())
+        command = Command(
+            command=secrets.token_bytes(32),
+            verb=verb,
+            transfer=told.id,
+            chain=owner(told),
+            reason="tried",
+            issued_at=now,
+            expires_at=now + 600,
+        )
+        key, body = ed25519("operator"), COMMAND.encode(command).decode()
+        signature = await key.sign(to_sign(Role.OPERATOR, body))
+        signed = Signed(role=Role.OPERATOR, key=key.public, body=body, signature=signature)
+        try:
+            await hand_over(self.settings, None, SIGNED.encode(signed))
+        except Unavailable:
+            return False
+        return True
 
     async def order(self, verb: str, name: str) -> str:
         """An operator's order about a transfer, by its id or transaction."""
@@ -230,6 +280,7 @@ async def scene_of(world: LocalWorld, **limits: str) -> AsyncIterator[Scene]:
         yield Scene(
             world=world,
             settings=settings,
+            child=child,
             bnb=chains["eip155"].id,
             tron=chains["tron"].id,
             solana=chains["solana"].id,

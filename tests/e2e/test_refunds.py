@@ -13,6 +13,7 @@ from relayer.cli.demo.books import Books, read_books, unchanged
 from relayer.devnet.world import LocalWorld
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.command import Verb
 from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
@@ -114,6 +115,7 @@ async def test_an_order_that_nobody_signed_changes_nothing(scene: Scene) -> None
     assert "is not a known operator" in refused
     with pytest.raises(Unavailable, match="refused"):
         await hand_over(scene.settings, None, b"{}")
+    assert await scene.metric('relayer_records_refused_total{topic="bridge.control"}') == 2
     await asyncio.sleep(1)
     assert scene.told(tx)[0].stage is Stage.PARKED
 
@@ -123,3 +125,44 @@ async def test_an_order_that_nobody_signed_changes_nothing(scene: Scene) -> None
     assert "nothing left to order" in await scene.refused(
         "refund", "--key", "file:keys/operator", "--reason", "again", tx
     )
+
+
+async def test_orders_that_race_deliveries_end_in_one_of_both(scene: Scene) -> None:
+    """On all routes, ordered at any moment, the relayer killed in between: once, never both."""
+    books, chains = await _books(scene), [scene.solana, scene.bnb, scene.tron]
+    routes = [(a, b) for a in chains for b in chains if a != b] * 2
+    async with asyncio.TaskGroup() as group:
+        races = [
+            group.create_task(_race(scene, source, to, number))
+            for number, (source, to) in enumerate(routes)
+        ]
+        await asyncio.sleep(4)
+        await scene.child.kill()
+        await scene.child.start()
+    made = [race.result() for race in races]
+    ends = [await scene.ended(tx) for tx in made]
+
+    after = await _books(scene)
+    delivered = [fact.id for fact in after.deliveries]
+    refunded = [fact.id for fact in after.facts if isinstance(fact, Refund)]
+    ids = {deposit.id for deposit in after.deposits if deposit.location.tx in made}
+    assert len(ids) == len(made)
+    assert all(delivered.count(one) + refunded.count(one) == 1 for one in ids)
+    assert {told.id for told in ends if told.stage is Stage.REFUNDED} == ids & set(refunded)
+    assert unchanged(books, after) == []
+
+
+async def _race(scene: Scene, source: ChainId, to: ChainId, number: int) -> str:
+    """Deposit, and order the refund as soon as the transfer is known, or some time later."""
+    shares = Shares((5_000 + number) * RAW_UNIT)
+    tx = await scene.sent(source, to, scene.user(to), "NVDAx", shares)
+    for _ in range(3_000):
+        told = scene.told(tx)
+        if told and told[0].stage is Stage.DELIVERED:
+            break
+        if told:
+            await asyncio.sleep(0.05 * number)
+            if await scene.ordered(Verb.REFUND, told[0]):
+                break
+        await asyncio.sleep(0.02)
+    return tx

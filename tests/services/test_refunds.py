@@ -21,6 +21,7 @@ from relayer.ports.bus import Out
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
 from tests.services.bridge import MONITOR, Bridge, until
+from tests.services.fake_chain import FakeChain
 from tests.services.orders import (
     Stream,
     a_command,
@@ -298,3 +299,26 @@ async def test_lost_and_failed_transactions_delay_a_refund_only(tmp_path: Path) 
         await stream.close()
 
     assert is_whole(bridge)
+
+
+async def test_an_order_that_expires_before_its_void_is_given_again(tmp_path: Path) -> None:
+    """The destination cannot be drafted for until the order has run out: parked by name, no void."""
+    bridge = Bridge(tmp_path)
+
+    def down(name: str) -> None:
+        if name == "draft":
+            raise Unavailable(name)
+
+    async with bridge.running() as bus:
+        stream = Stream(bus)
+        made = a_refused(bridge)
+        await until(stream.has(Stage.WAITING, Reason.SUBMISSION_FAILED))
+        bridge.chains[SOLANA].fault = down
+        await tell(bus, SOLANA, await signed_by(a_command(made, seconds=2)))
+        await until(stream.has(Stage.PARKED, Reason.ORDER_EXPIRED))
+        assert bridge.chains[SOLANA].done == {}
+
+        bridge.chains[SOLANA].fault = FakeChain(chain=SOLANA).fault
+        await order(bus, made)
+        await until(is_refunded(bridge, made))
+        await stream.close()

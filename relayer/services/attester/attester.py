@@ -20,7 +20,7 @@ from eth_hash.auto import keccak
 from relayer.domain.address import ChainId, chain_key
 from relayer.domain.backoff import wait_before
 from relayer.domain.command import refund_ordered
-from relayer.domain.draft import Attestation, SigningRequest, payload_digest
+from relayer.domain.draft import RETURN_SECONDS, Attestation, SigningRequest, payload_digest
 from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, RelayerError, Transient
 from relayer.domain.limits import route_of
 from relayer.domain.records import INBOX, REQUESTS, SIGNING_REQUESTS, inbox
@@ -36,9 +36,6 @@ from relayer.services.gatekeeper import Gatekeeper
 RECENT: Final = timedelta(minutes=5)
 AT_ONCE: Final = 64
 """Requests checked at the same time."""
-
-RETURN_SECONDS: Final = 180
-"""The longest life of a signed void or refund, which no lease ends."""
 
 ATTEMPTS: Final = 3
 """How often a request is looked at where a chain cannot be read; the lane then drafts anew."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
-from relayer.domain.draft import Act, Submission
+from relayer.domain.draft import RETURN_SECONDS, Act, Submission
 from relayer.domain.errors import (
     Disagreement,
     FeeCapped,
@@ -201,9 +201,9 @@ class Effects:
 
     async def _draft(self, transfer: Transfer, lease_ends: Mapping[str, int]) -> Fact:
         deposit, now = transfer.deposit, self._clock.now()
-        dies_at = int(now + self._pace.draft_life)
+        dies_at = int(now + min(self._pace.draft_life, RETURN_SECONDS / 2))
         if transfer.act is ActKind.DELIVER:
-            dies_at = min(lease_ends.get(deposit.asset, 0), dies_at)
+            dies_at = min(lease_ends.get(deposit.asset, 0), int(now + self._pace.draft_life))
         if dies_at <= now + 1:
             detail = "the lease ends too soon to sign under it"
             return Held(id=deposit.id, reason=Reason.NO_LEASE, until=now + 1, at=now, detail=detail)
