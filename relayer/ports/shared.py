@@ -7,37 +7,21 @@ after they asked: a question joins a read that has not begun yet, never one unde
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import OrderedDict
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
 
 from relayer.domain.address import ChainId
-from relayer.domain.errors import Unavailable
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
+from relayer.ports.gather import PATIENCE, Gathered, Joined
 
 KEPT: Final = 5_000
 """Places whose deposits are remembered: more than are under way at once, a few MB."""
 
-PATIENCE: Final = 0.05
-"""Seconds that questions gather at most while the read before them is under way."""
-
 IDS_AT_ONCE: Final = 500
 """Receipts asked for in one read."""
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class SharedReader:
@@ -50,11 +34,13 @@ class SharedReader:
         self._reader = reader
         self._kept = kept
         self._deposits: OrderedDict[Location, tuple[Deposit, ...]] = OrderedDict()
-        self._places: _Joined[tuple[Location, int], tuple[Deposit, ...]] = _Joined(
+        self._places: Joined[tuple[Location, int], tuple[Deposit, ...]] = Joined(
             self._read_deposits
         )
-        self._heads: _Joined[None, Head] = _Joined(lambda _: reader.final_head())
-        self._receipts: _Gathered[TransferId, Receipt] = _Gathered(reader.receipts, patience)
+        self._heads: Joined[None, Head] = Joined(lambda _: reader.final_head())
+        self._receipts: Gathered[TransferId, Receipt] = Gathered(
+            reader.receipts, at_once=IDS_AT_ONCE, patience=patience
+        )
 
     @property
     def chain(self) -> ChainId:
@@ -109,107 +95,3 @@ class SharedReader:
             while len(self._deposits) > self._kept:
                 self._deposits.popitem(last=False)
         return found
-
-
-class _Reads:
-    """The reads under way: whoever asked may be cancelled, the read goes on for the others."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def close(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-
-
-class _Joined(_Reads, Generic[K, V]):
-    """Equal questions of one turn of the event loop are one read."""
-
-    def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
-        super().__init__()
-        self._read = read
-        self._waiting: dict[K, asyncio.Future[V]] = {}
-
-    async def ask(self, key: K) -> V:
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-            self._start(self._tell(key, answer))
-        return await asyncio.shield(answer)
-
-    async def _tell(self, key: K, answer: asyncio.Future[V]) -> None:
-        with _told(answer):
-            await asyncio.sleep(0)
-            del self._waiting[key]
-            answer.set_result(await self._read(key))
-
-
-class _Gathered(_Reads, Generic[K, V]):
-    """Questions that come while a read is under way are one read after it.
-
-    They wait ``patience`` seconds at most: a read that hangs delays nobody but its own.
-    """
-
-    def __init__(
-        self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], patience: float
-    ) -> None:
-        super().__init__()
-        self._read = read
-        self._patience = patience
-        self._next: tuple[dict[K, None], asyncio.Future[Mapping[K, V]]] | None = None
-        self._under_way = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def ask(self, keys: Sequence[K]) -> Mapping[K, V]:
-        if self._next is None or len(self._next[0]) + len(keys) > IDS_AT_ONCE:
-            self._next = {}, asyncio.get_running_loop().create_future()
-            self._start(self._tell(self._next))
-        wanted, answer = self._next
-        wanted.update(dict.fromkeys(keys))
-        found = await asyncio.shield(answer)
-        return {key: found[key] for key in keys if key in found}
-
-    async def _tell(self, asked: tuple[dict[K, None], asyncio.Future[Mapping[K, V]]]) -> None:
-        wanted, answer = asked
-        with _told(answer):
-            await self._turn()
-            if self._next is asked:
-                self._next = None
-            self._under_way += 1
-            self._idle.clear()
-            try:
-                answer.set_result(await self._read(tuple(wanted)))
-            finally:
-                self._under_way -= 1
-                if not self._under_way:
-                    self._idle.set()
-
-    async def _turn(self) -> None:
-        """Let others ask too: to the next turn of the loop, and while a read is under way."""
-        await asyncio.sleep(0)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience):
-                await self._idle.wait()
-
-
-@contextlib.contextmanager
-def _told(answer: asyncio.Future[Any]) -> Iterator[None]:
-    """Whatever ends a read, who waits for its answer hears of it."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        _fail(answer, Unavailable("the reader was closed"))
-        raise
-    except Exception as error:  # noqa: BLE001 - raised again where it was asked
-        _fail(answer, error)
-
-
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
-    answer.set_exception(error)
-    answer.exception()  # marks it as seen: nobody may wait any more

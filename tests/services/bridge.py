@@ -29,6 +29,7 @@ from relayer.domain.supply import Reserve
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition, Topic
+from relayer.ports.shared import SharedReader
 from relayer.services.attester.attester import Attester, Post
 from relayer.services.attester.journal import Journal
 from relayer.services.gatekeeper import Gatekeeper
@@ -94,6 +95,9 @@ class Bridge:
     patience: Patience = field(default_factory=Patience)
     pools: dict[ChainId, Pool] = field(default_factory=dict)
     """Chains whose payer has nonces, prices and coins; the others execute at once."""
+    read: dict[ChainId, FakeReader] = field(default_factory=dict)
+    """What the checks of the last process have asked."""
+    shared: dict[ChainId, SharedReader] = field(default_factory=dict)
     ended: BaseException | None = None
     """What ended the services by themselves, if anything did."""
     policy: GatePolicy = field(
@@ -105,6 +109,7 @@ class Bridge:
     @asynccontextmanager
     async def running(self, *, attesters: bool = True) -> AsyncIterator[SqliteBus]:
         """All services in one task group, cancelled at the end: as a kill would, without a word."""
+        self.shared = {}
         async with SqliteBus(self.directory / "bus.db", topics()) as bus:
             task = asyncio.create_task(self._serve(bus, attesters=attesters))
             try:
@@ -130,6 +135,13 @@ class Bridge:
     def readers(self) -> dict[ChainId, FakeReader]:
         """Fresh readers of both chains."""
         return {chain: FakeReader(world) for chain, world in self.chains.items()}
+
+    def checking(self) -> dict[ChainId, SharedReader]:
+        """What lanes and attesters of one process share; a new process begins with nothing."""
+        if not self.shared:
+            self.read = self.readers()
+            self.shared = {chain: SharedReader(reader) for chain, reader in self.read.items()}
+        return self.shared
 
     def drafter(self, chain: ChainId) -> FakeDrafter:
         """A drafter that wants two of three."""
@@ -161,7 +173,7 @@ class Bridge:
         """The body of a lane."""
 
         async def body(partition: Partition) -> None:
-            drafter, readers = self.drafter(chain), self.readers()
+            drafter, readers = self.drafter(chain), self.checking()
             writer = self.writer(chain, drafter)
             await Lane(
                 settings=LaneSettings(
@@ -210,7 +222,7 @@ class Bridge:
         with contextlib.closing(Journal(path, str(number))) as journal:
             await Attester(
                 bus=bus,
-                readers=self.readers(),
+                readers=self.checking(),
                 posts={c: Post(drafter=self.drafter(c), signer=signer, lanes=1) for c in PAIR},
                 journal=journal,
                 gatekeeper=gatekeeper,

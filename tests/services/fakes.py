@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from relayer.domain.address import Account, ChainId
@@ -56,6 +57,7 @@ class FakeReader:
         """Read that chain."""
         self._world = world
         self.asked: list[tuple[int, int]] = []
+        self.calls: Counter[str] = Counter()
 
     @property
     def chain(self) -> ChainId:
@@ -122,6 +124,7 @@ class FakeReader:
         """Nothing is open."""
 
     async def _call(self, name: str) -> None:
+        self.calls[name] += 1
         await asyncio.sleep(0)
         self._world.fault(name)
 

@@ -7,7 +7,8 @@ smart wallets are off the curve, and their associated accounts are theirs.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from solders.pubkey import Pubkey
 
@@ -18,8 +19,10 @@ from relayer.chains.solana.rpc import SolanaRpc, understood
 from relayer.chains.solana.terms import Pays
 from relayer.domain.errors import DraftRefused
 from relayer.domain.transfer import Deposit
+from relayer.ports.gather import Gathered
 
 _CONFIRMED: Final = {"commitment": "confirmed", "encoding": "base64"}
+_AT_ONCE: Final = 100
 _OTHER_TOKENS: Final = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 
 
@@ -31,17 +34,17 @@ class Recipients:
         self._mints = {place.asset: bytes(place.token) for place in config.tokens}
         self._own = config.own
         self._rpc = rpc
+        self._accounts: Gathered[str, Mapping[str, Any]] = Gathered(self._read, at_once=_AT_ONCE)
 
     async def pays(self, deposit: Deposit) -> Pays:
         """How the recipient is paid; DraftRefused with the reason if it must not be."""
         name = str(Pubkey(deposit.recipient))
         if deposit.recipient in self._own:
             raise DraftRefused(f"the recipient {name} is an account of the bridge")
-        answer = await self._rpc.call("getAccountInfo", name, _CONFIRMED)
-        with understood("getAccountInfo"):
-            value = answer["value"]
-            if value is None:
-                return Pays.WALLET
+        value = (await self._accounts.ask([name])).get(name)
+        if value is None:
+            return Pays.WALLET
+        with understood("getMultipleAccounts"):
             program, executable, data = value["owner"], value["executable"], account_data(value)
         if executable:
             raise DraftRefused(f"the recipient {name} is a program")
@@ -51,3 +54,10 @@ class Recipients:
         if account is None or account.mint != self._mints.get(deposit.asset):
             raise DraftRefused(f"the recipient {name} is a token account or mint of another asset")
         return Pays.ACCOUNT
+
+    async def _read(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Those of the accounts that exist; drafts of one moment are looked up together."""
+        answer = await self._rpc.call("getMultipleAccounts", list(names), _CONFIRMED)
+        with understood("getMultipleAccounts"):
+            found = zip(names, answer["value"], strict=True)
+            return {name: value for name, value in found if value is not None}
