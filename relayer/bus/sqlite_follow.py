@@ -59,12 +59,15 @@ class SqliteFollower:
     def _fill(self) -> None:
         positions = self._begin() if self._next is None else self._next
         self._mark_progress(positions)
-        for number in range(self._bus.partitions(self._topic)):
-            found = self._bus.log.read(self._topic, number, positions.get(number, 0), CHUNK)
+        for number, end in self._bus.log.ends(self._topic).items():
+            if (position := positions.get(number, 0)) >= end:
+                continue
+            found = self._bus.log.read(self._topic, number, position, CHUNK)
             if found:
                 positions[number] = found[-1].offset + 1
-            else:
-                self._behind.pop(number, None)  # what was there has expired or been replaced
+            else:  # what was there has expired or been replaced
+                positions[number] = end
+                self._behind.pop(number, None)
             self._read.extend(found)
         if not self._read:
             self.caught_up.set()

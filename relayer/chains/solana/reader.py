@@ -57,6 +57,7 @@ class SolanaReader:
             rpc, self._watched, page=config.page, kept=config.kept_signatures
         )
         self._facts: OrderedDict[str, tuple[ChainFact, ...]] = OrderedDict()
+        self._reading = asyncio.Lock()
         self._final = -1
 
     @property
@@ -82,7 +83,8 @@ class SolanaReader:
         if last > self._final and last > (await self.final_head()).height:
             raise Unavailable(f"slot {last} is not final on this endpoint")
         places = await self._index.between(first, last, self._final)
-        facts = await self._read([place.signature for place in places])
+        async with self._reading:  # sweeps begin together: what one reads the others then know
+            facts = await self._read([place.signature for place in places])
         return [fact for told in facts for fact in told]
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:

@@ -83,6 +83,7 @@ class Book:
         self.marks: dict[str, int] = {}
         self._commands: dict[bytes, int] = {}
         self.forged = 0
+        self.forgotten: set[TransferId] = set()
         self._keeper = keeper
         self._spread = spread
         self._dues: list[tuple[float, TransferId]] = []
@@ -224,6 +225,13 @@ class Book:
         nonces = [s.nonce for s in self.submissions.values() if s.nonce is not None]
         return max(nonces) + 1 if nonces else None
 
+    def lacks(self, transfer_id: TransferId) -> bool:
+        """Whether a Sweep that finds this id open finds what is not in the book.
+
+        What was closed since the Sweep began was open when it looked; the next one looks again.
+        """
+        return transfer_id not in self.transfers and transfer_id not in self.forgotten
+
     def mark(self, chain: str, height: int) -> None:
         """Remember that every deposit of a chain up to a height is closed."""
         if self.marks.get(chain) != height:
@@ -269,6 +277,7 @@ class Book:
     def _forget(self, transfer_id: TransferId) -> None:
         self._ready.pop(transfer_id, None)
         if self.transfers.pop(transfer_id, None) is not None:
+            self.forgotten.add(transfer_id)
             self._changes.state[_TRANSFER + transfer_id.hex()] = None
 
     def _start(self, effect: Effect, transfer: Transfer) -> None:

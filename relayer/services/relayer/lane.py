@@ -244,6 +244,7 @@ class Lane:
     async def _sweep_for_ever(self) -> None:
         owned = Owned(delivers=self._is_mine, refunds=self._refunds)
         while True:
+            self._book.forgotten.clear()
             for outcome in await self._sweep.run(dict(self._book.marks), owned):
                 self._results.append(outcome)
             self._wake.set()
@@ -258,8 +259,8 @@ class Lane:
 
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
-        fresh = [d for d in outcome.open if d.id not in self._book.transfers]
-        due = [d for d in outcome.due if d.id not in self._book.transfers]
+        fresh = [d for d in outcome.open if self._book.lacks(d.id)]
+        due = [d for d in outcome.due if self._book.lacks(d.id)]
         self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)
         self._book.fold(HandedOver(deposit=deposit, at=now) for deposit in due)
         self._book.mark(outcome.source, outcome.mark)
