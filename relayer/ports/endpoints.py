@@ -98,8 +98,8 @@ class Endpoints(Generic[P]):
     ) -> B:
         """What the endpoints agree on; ``question`` is its kind, ``about`` completes its words.
 
-        Disagreement if all were asked and contradict each other; HistoryPruned if none holds what
-        is asked; Unavailable if too few answer.
+        Disagreement if all were asked and contradict each other; HistoryPruned if too few
+        answer and all others no longer hold what is asked; Unavailable if too few answer.
         """
         return await _Round(self, question, put, settle, about).run()
 

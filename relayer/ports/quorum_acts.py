@@ -213,14 +213,25 @@ class QuorumWriter(_Acting[ChainWriter]):
     async def seal(self, acts: Sequence[Act], *, nonce: int | None) -> Submission:
         """A signed transaction made with what one endpoint says; nothing is sent.
 
-        Where nonces order transactions, enough endpoints make one each: the nonce taken is one
-        that enough of them have reached, and the cheapest offer for it wins.
+        Where nonces order transactions, several make one each: the nonce is one that enough of
+        them tell (else the highest that enough have reached), and the cheapest offer for it wins.
         """
+        made: dict[int, Submission] = {}
 
         async def put(writer: ChainWriter) -> Submission:
-            return self._made(writer, await writer.seal(acts, nonce=nonce))
+            sealed = self._made(writer, await writer.seal(acts, nonce=nonce))
+            made[self._place(writer)] = sealed
+            return sealed
 
-        return await self._ask("seal", put, self._nonces if self.ordered else None)
+        if not self.ordered:
+            return await self._ask("seal", put)
+        try:
+            return await self._ask("seal", put, self._same_nonce)
+        except Disagreement:
+            reached = kth_highest([_nonce(one) for one in made.values()], self._endpoints.needed)
+            if reached is None:
+                raise
+            return _cheapest(made, reached)
 
     async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
         """A dearer transaction for a nonce, by another endpoint than the last one if possible."""
@@ -285,19 +296,17 @@ class QuorumWriter(_Acting[ChainWriter]):
         for member in self._endpoints.members:
             await member.port.close()
 
-    async def _nonces(
+    async def _same_nonce(
         self, told: Mapping[int, Submission | Refusal]
     ) -> Agreed[Submission | Refusal] | None:
-        """Of enough transactions the cheapest with the highest nonce that enough have reached."""
+        """The cheapest of enough transactions with one nonce, else a refusal by enough."""
         made = {place: one for place, one in told.items() if isinstance(one, Submission)}
-        nonce = kth_highest([one.nonce or 0 for one in made.values()], self._endpoints.needed)
-        if nonce is None:
+        nonces = {place: _nonce(one) for place, one in made.items()}
+        agreed = equal(nonces, self._endpoints.needed)
+        if agreed is None:
             refused = {place: one for place, one in told.items() if isinstance(one, Refusal)}
             return equal(refused, self._endpoints.needed)
-        fit = {place: one for place, one in made.items() if (one.nonce or 0) == nonce}
-        place = min(fit, key=lambda place: fit[place].price)
-        apart = frozenset(told) - frozenset(fit)
-        return Agreed(value=fit[place], voters=frozenset(fit), apart=apart)
+        return Agreed(value=_cheapest(made, agreed.value), voters=agreed.voters)
 
     def _joined(
         self, told: Mapping[int, Landings], outcomes: Mapping[str, Landing | None]
@@ -320,6 +329,14 @@ class QuorumWriter(_Acting[ChainWriter]):
         place = self._makers.pop(submission.tx, None)
         if place is not None:
             self._endpoints.demote(place)
+
+
+def _nonce(submission: Submission) -> int:
+    return submission.nonce or 0
+
+
+def _cheapest(made: Mapping[int, Submission], nonce: int) -> Submission:
+    return min((one for one in made.values() if _nonce(one) == nonce), key=lambda one: one.price)
 
 
 def _outcomes(

@@ -34,6 +34,7 @@ from relayer.domain.transfer import (
 )
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
 from relayer.ports.signer import Signer
+from tests.chains.liars import Liar
 
 PATIENCE = 60.0
 """Seconds until something that should happen on a local chain is given up."""
@@ -75,6 +76,10 @@ class ChainHarness:
     """Drafter and writer of a new payer that holds nothing."""
     fund: Callable[[Account], Awaitable[None]]
     """Give a payer enough coins for some acts; they can be spent when it returns."""
+    provers: Sequence[Callable[[], Awaitable[None]]] = ()
+    """The proofs of identity of the endpoints, where there are several ..."""
+    liars: Sequence[Liar] = ()
+    """... and what the first one of them answers through."""
     nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(_fresh_nonce()))
 
     @property

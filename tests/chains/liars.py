@@ -52,6 +52,8 @@ class Liar:
     behind: str
     lie: Lie
     mood: Mood = Mood.LYING
+    stranger: bool = False
+    """Whether it names another chain than it serves."""
     url: str = ""
     told: int = 0
     lies: int = 0
@@ -87,12 +89,26 @@ class Liar:
 
     def _told(self, method: str, params: Any, true: Any) -> Any:
         """A lie and the truth by turns."""
+        if self.stranger and method in _NAMED:
+            self.lies += 1
+            return _NAMED[method](true)
         turn = self._turns[method] = self._turns.get(method, 0) + 1
         if turn % 2 == 0:
             return true
         told = self.lie(method, params, json.loads(json.dumps(true)))
         self.lies += told != true
         return told
+
+
+def _other_genesis(true: Any) -> Any:
+    return {**true, "blockID": true["blockID"][:-8] + "0badcafe"}
+
+
+_NAMED: dict[str, Callable[[Any], Any]] = {
+    "eth_chainId": lambda _: "0x1",
+    "getGenesisHash": lambda _: "1" * 44,
+    "getblock": _other_genesis,
+}
 
 
 @asynccontextmanager

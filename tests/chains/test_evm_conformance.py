@@ -13,15 +13,14 @@ from relayer.chains.evm.identity import prove
 from relayer.chains.evm.reader import EvmReader
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.chains.evm.writer import EvmWriter
-from relayer.ports.quorum import QuorumReader
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.evm_world import SOLANA, TRON, TRON_GATEWAY, World, evm_world, harness_of
 from tests.chains.harness import ChainHarness
 from tests.chains.liars import liar, lie_of_evm
+from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import two_of
+from tests.chains.several import through_three
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,25 +50,20 @@ class TestEvmWithTron(ChainConformance):
         return harness_of(world, TRON, TRON_GATEWAY)
 
 
-class TestEvmThroughThreeEndpoints(Reading, Books):
+class TestEvmThroughThreeEndpoints(Reading, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
     async def harness(self, world: World) -> AsyncIterator[ChainHarness]:
         """The first endpoint is the liar."""
-        async with liar(world.config.url, lie_of_evm) as lying:
-            rpcs = [EvmRpc(url) for url in (lying.url, world.config.url, world.config.url)]
-            made, config = harness_of(world, TRON, TRON_GATEWAY), world.config
-            of = partial(
-                two_of, config.chain, provers=[partial(prove, r, config.chain) for r in rpcs]
-            )
-            made.reader = QuorumReader(of(ports=[EvmReader(config, r) for r in rpcs]))
-            made.drafter = QuorumDrafter(of(ports=[EvmDrafter(config, r) for r in rpcs]))
-            writers = [EvmWriter(config, r, world.payer) for r in rpcs]
-            made.writer = QuorumWriter(of(ports=writers))
-            try:
-                yield made
-            finally:
-                for port in (made.reader, made.writer):
-                    await port.close()
-            assert lying.lies > 0 or not lying.told
+        config = world.config
+        async with liar(config.url, lie_of_evm) as lying:
+            rpcs = [EvmRpc(url) for url in (lying.url, config.url, config.url)]
+            provers = [partial(prove, rpc, config.chain) for rpc in rpcs]
+            readers = [EvmReader(config, rpc) for rpc in rpcs]
+            drafters = [EvmDrafter(config, rpc) for rpc in rpcs]
+            writers = [EvmWriter(config, rpc, world.payer) for rpc in rpcs]
+            ports = readers, drafters, writers
+            made = harness_of(world, TRON, TRON_GATEWAY)
+            async with through_three(made, [lying], provers, ports) as several:
+                yield several

@@ -13,14 +13,13 @@ from relayer.chains.solana.identity import prove
 from relayer.chains.solana.reader import SolanaReader
 from relayer.chains.solana.rpc import SolanaRpc
 from relayer.chains.solana.writer import SolanaWriter
-from relayer.ports.quorum import QuorumReader
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.harness import ChainHarness
 from tests.chains.liars import liar, lie_of_solana
+from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import two_of
+from tests.chains.several import through_three
 from tests.chains.solana_world import (
     BNB,
     BNB_GATEWAY,
@@ -47,7 +46,7 @@ class TestSolana(ChainConformance):
         return world.harness(BNB, BNB_GATEWAY)
 
 
-class TestSolanaThroughThreeEndpoints(Reading, Books):
+class TestSolanaThroughThreeEndpoints(Reading, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
@@ -56,17 +55,11 @@ class TestSolanaThroughThreeEndpoints(Reading, Books):
         config = world.config
         async with liar(config.url, lie_of_solana) as lying:
             rpcs = [SolanaRpc(url) for url in (lying.url, config.url, config.url)]
+            provers = [partial(prove, rpc, config.chain) for rpc in rpcs]
+            readers = [SolanaReader(config, rpc) for rpc in rpcs]
+            drafters = [SolanaDrafter(config, rpc) for rpc in rpcs]
+            writers = [SolanaWriter(config, rpc, world.payer) for rpc in rpcs]
+            ports = readers, drafters, writers
             made = world.harness(BNB, BNB_GATEWAY)
-            of = partial(
-                two_of, config.chain, provers=[partial(prove, r, config.chain) for r in rpcs]
-            )
-            made.reader = QuorumReader(of(ports=[SolanaReader(config, r) for r in rpcs]))
-            made.drafter = QuorumDrafter(of(ports=[SolanaDrafter(config, r) for r in rpcs]))
-            writers = [SolanaWriter(config, r, world.payer) for r in rpcs]
-            made.writer = QuorumWriter(of(ports=writers))
-            try:
-                yield made
-            finally:
-                for port in (made.reader, made.writer):
-                    await port.close()
-            assert lying.lies > 0 or not lying.told
+            async with through_three(made, [lying], provers, ports) as several:
+                yield several

@@ -34,15 +34,14 @@ from relayer.domain.address import Account, ChainId, account_from_tron, word_of
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.draft import Submission
 from relayer.domain.transfer import Mode
-from relayer.ports.quorum import QuorumReader
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from relayer.signing.local import Secp256k1Signer, parse_secret
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
 from tests.chains.harness import ChainHarness, fresh_account
 from tests.chains.liars import liar, lie_of_tron
+from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import two_of
+from tests.chains.several import through_three
 
 REAL = "XSTOCKS_TEST_TRON_URL" in os.environ
 PATIENT_SECONDS = 300 if REAL else 60
@@ -226,7 +225,7 @@ class TestTronWithBnb(ChainConformance):
         return harness_of(world, BNB, BNB_GATEWAY)
 
 
-class TestTronThroughThreeEndpoints(Reading, Books):
+class TestTronThroughThreeEndpoints(Reading, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
@@ -235,21 +234,15 @@ class TestTronThroughThreeEndpoints(Reading, Books):
         config = world.config
         async with (
             liar(config.url, lie_of_tron) as node,
-            liar(config.solidity_url, lie_of_tron) as lying,
+            liar(config.solidity_url, lie_of_tron) as view,
         ):
             true = (config.url, config.solidity_url)
-            rpcs = [TronRpc(*urls) for urls in ((node.url, lying.url), true, true)]
+            rpcs = [TronRpc(*urls) for urls in ((node.url, view.url), true, true)]
+            provers = [partial(prove, rpc, config.chain) for rpc in rpcs]
+            readers = [TronReader(config, rpc) for rpc in rpcs]
+            drafters = [TronDrafter(config, rpc) for rpc in rpcs]
+            writers = [TronWriter(config, rpc, world.payer) for rpc in rpcs]
+            ports = readers, drafters, writers
             made = harness_of(world, BNB, BNB_GATEWAY)
-            of = partial(
-                two_of, config.chain, provers=[partial(prove, r, config.chain) for r in rpcs]
-            )
-            made.reader = QuorumReader(of(ports=[TronReader(config, r) for r in rpcs]))
-            made.drafter = QuorumDrafter(of(ports=[TronDrafter(config, r) for r in rpcs]))
-            writers = [TronWriter(config, r, world.payer) for r in rpcs]
-            made.writer = QuorumWriter(of(ports=writers))
-            try:
-                yield made
-            finally:
-                for port in (made.reader, made.writer):
-                    await port.close()
-            assert lying.lies > 0 or not lying.told
+            async with through_three(made, [node, view], provers, ports) as several:
+                yield several

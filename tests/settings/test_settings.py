@@ -49,6 +49,8 @@ def test_an_example_that_is_not_filled_in_is_refused_by_name(tmp_path: Path) -> 
     [
         ("quorum = 2", "quorum = 1", "quorum must be more than half of the attesters: 2 to 3"),
         ("quorum = 2", "quorum = 4", "quorum must be more than half"),
+        ("agreement = 2", "agreement = 1", "more than half of the endpoints: 2 to 3"),
+        ("agreement = 2", "agreement = 4", "more than half of the endpoints: 2 to 3"),
         ("lease_seconds = 30", "lease_seconds = 500", "less than or equal to 120"),
         ("port = 9464", "port = 99999", "http.port"),
         ('mode = "lock-release"', 'mode = "mint"', "'burn-mint' or 'lock-release'"),
@@ -83,6 +85,21 @@ def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(tmp_path: Path, se
 
     assert secret not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_config_check_says_how_many_endpoints_may_lie_or_fail(tmp_path: Path) -> None:
+    """Per chain; one endpoint alone is believed alone, and by default more than half agree."""
+    path = tmp_path / "relayer.toml"
+    alone = re.sub(
+        r'endpoints = \[\{ url = "env:BNB_RPC" \}.*', 'endpoints = [{ url = "x" }]', filled()
+    )
+    path.write_text(alone.replace("agreement = 2", "", 2), encoding="utf-8")
+
+    said = CliRunner().invoke(root, ["config", "check", "--config", str(path)]).output
+
+    assert "Kvdp: 2 of 3 endpoints agree; 1 may lie, 1 may fail" in said
+    assert "eip155:56: one endpoint, believed alone" in said
+    assert "dc: 2 of 3 endpoints agree" in said
 
 
 def test_config_show_has_neither_secrets_nor_keys_of_endpoints(tmp_path: Path) -> None:
