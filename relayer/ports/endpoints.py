@@ -95,13 +95,17 @@ class Endpoints(Generic[P]):
         put: Callable[[P], Awaitable[A]],
         settle: Settle[A, B],
         about: str = "",
+        *,
+        at_once: int | None = None,
     ) -> B:
         """What the endpoints agree on; ``question`` is its kind, ``about`` completes its words.
+
+        ``at_once`` endpoints (default ``needed``) are asked to begin with.
 
         Disagreement if all were asked and contradict each other; HistoryPruned if too few
         answer and all others no longer hold what is asked; Unavailable if too few answer.
         """
-        return await _Round(self, question, put, settle, about).run()
+        return await _Round(self, question, put, settle, about).run(at_once or self.needed)
 
     async def tell_all(
         self,
@@ -249,9 +253,9 @@ class _Round(Generic[P, A, B]):
         self._answers: dict[int, A] = {}
         self._errors: dict[int, Transient] = {}
 
-    async def run(self) -> B:
+    async def run(self, at_once: int) -> B:
         try:
-            for _ in range(self._pool.needed):
+            for _ in range(at_once):
                 self._start()
             while self._running:
                 agreed = await self._step()

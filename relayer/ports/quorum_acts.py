@@ -85,7 +85,9 @@ class _Acting(Generic[P]):
                     return Agreed(value=answer, voters=frozenset({place}))
             return equal(told, self._endpoints.needed)
 
-        answer = await self._endpoints.ask(question, _or_refusal(put), settle or first_good)
+        answer = await self._endpoints.ask(
+            question, _or_refusal(put), settle or first_good, at_once=None if settle else 1
+        )
         if isinstance(answer, Refusal):
             raise answer.error
         return answer

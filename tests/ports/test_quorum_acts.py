@@ -82,10 +82,16 @@ class Node:
         return Landings(of=of, next_nonce=self.nonce)
 
     async def draft(
-        self, kind: ActKind, made: Deposit, *, dies_at: int, attesters: Sequence[bytes]
+        self,
+        kind: ActKind,
+        made: Deposit,
+        *,
+        dies_at: int,
+        attesters: Sequence[bytes],
+        attempt: int = 0,
     ) -> Draft:
         """A draft with this endpoint's epoch."""
-        del kind, made, dies_at, attesters
+        del kind, made, dies_at, attesters, attempt
         self._refuse()
         return draft(terms={"epoch": self.epoch})
 
