@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.errors import KafkaError
 
 from relayer.bus.catalog import Catalog
-from relayer.bus.kafka_client import REQUEST, TROUBLE, end_producer, send
+from relayer.bus.kafka_client import REQUEST, TROUBLE, begin, end_producer, send
 from relayer.bus.kafka_follow import KafkaFollower
 from relayer.bus.kafka_members import Tenures
 from relayer.bus.kafka_partition import KafkaPartition
@@ -87,7 +87,7 @@ class KafkaBus:
         publisher = self.cluster.publisher()
         try:
             async with asyncio.timeout(FIRST_CONTACT):
-                await publisher.start()
+                await begin(publisher)
         except BaseException:
             await end_producer(publisher, "publisher")
             raise

@@ -127,10 +127,23 @@ async def reading(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
     """Run a reader; it is ended in any case."""
     consumer = cluster.reader()
     try:
-        await consumer.start()
+        await begin(consumer)
         yield consumer
     finally:
         await end(consumer.stop(), "reader")
+
+
+async def begin(client: Any) -> None:
+    """Start a client; cancelled meanwhile, it still gets to its end, or it would leave sockets."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=LAST_WORDS)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError, *TROUBLE):
+            await starting
+        raise
 
 
 async def end(stopping: Any, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiokafka.errors import OffsetOutOfRangeError
 
-from relayer.bus.kafka_client import TROUBLE, end, place, record_of
+from relayer.bus.kafka_client import TROUBLE, begin, end, place, record_of
 from relayer.ports.bus import RESERVED
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class KafkaFollower:
     async def _begin(self) -> AIOKafkaConsumer:
         """Start a reader: at the beginning, or where an interrupted one has stopped."""
         self._consumer = consumer = self._cluster.reader()
-        await consumer.start()
+        await begin(consumer)
         consumer.assign(self._places)
         starts = self._next or await self._starts(consumer)
         for where in self._places:

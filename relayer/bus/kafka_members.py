@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiokafka import ConsumerRebalanceListener
 
-from relayer.bus.kafka_client import TROUBLE, end
+from relayer.bus.kafka_client import TROUBLE, begin, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -61,7 +61,7 @@ class Tenures(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
         consumer = self._cluster.member(f"relayer.{self._state}")
         try:
             consumer.subscribe([self._state], listener=self)
-            await consumer.start()
+            await begin(consumer)
             return await self._attend(consumer)
         except TROUBLE as error:
             _log.warning("bus.membership_lost", topic=self._state, error=str(error))
@@ -117,9 +117,13 @@ class Tenures(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             raise raised[0]
 
     async def _release(self, tasks: dict[int, asyncio.Task[None]], patience: float | None) -> None:
-        """Cancel bodies and await them, so many seconds at most."""
+        """Cancel bodies, each once, and await them, so many seconds at most.
+
+        A second cancellation would break off what the first one made a body do: let go in order.
+        """
         for task in tasks.values():
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks.values(), timeout=patience)
 

@@ -20,6 +20,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from relayer.bus.kafka_client import (
     TROUBLE,
+    begin,
     end,
     end_producer,
     place,
@@ -107,7 +108,7 @@ class KafkaPartition:
         """Become the only one whose commits count, and leave a mark behind all older records."""
         self._producer = self._cluster.owner(f"{self._state}.{self._number}")
         async with asyncio.timeout(RESTORE):
-            await self._producer.start()
+            await begin(self._producer)
         mark = secrets.token_bytes(16)
         out = Out(topic=self._state, partition=self._number, key=OWNER, value=mark)
         async with asyncio.timeout(RESTORE):
@@ -140,7 +141,7 @@ class KafkaPartition:
             return
         # Not the reader of the state: its last wait for more would hold up whatever is asked next.
         self._consumer = consumer = self._cluster.reader()
-        await consumer.start()
+        await begin(consumer)
         here = place(self._inbox, self._number)
         oldest = (await consumer.beginning_offsets([here]))[here]
         newest = (await consumer.end_offsets([here]))[here]
