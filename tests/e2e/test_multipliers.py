@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -185,6 +186,16 @@ class Bench:
         fresh.replace(file)
 
 
+async def _first_books(kits: dict[ChainId, ChainKit]) -> Books:
+    """The books once the deployment is final on every chain."""
+    while True:
+        with contextlib.suppress(Transient):
+            books = await read_books([kit.reader() for kit in kits.values()])
+            if all(k.low > 0 for k in books.k.values()):
+                return books
+        await asyncio.sleep(0.5)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bench(world: LocalWorld) -> AsyncIterator[Bench]:
     settings = load(world.config_path)
@@ -200,7 +211,7 @@ async def bench(world: LocalWorld) -> AsyncIterator[Bench]:
             stack.push_async_callback(kit.close)
         for rpc in rpcs:
             stack.push_async_callback(rpc.close)
-        before = await read_books([kit.reader() for kit in kits.values()])
+        before = await _first_books(kits)
         child = Child(config=world.config_path, log=world.directory / "relayer.log")
         await child.start()
         yield Bench(

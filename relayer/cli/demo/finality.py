@@ -16,18 +16,19 @@ from relayer.domain.transfer import Deposit
 from relayer.ports.chain import ChainReader
 
 _LOOK_SECONDS: Final = 1.0
-_GRACE_SECONDS: Final = 90
-"""Final chain time after a deposit was made at which it will not come any more."""
-
 Wanted = tuple[Account, Account, Shares]
 """Sender, recipient and amount: no two journeys of a demo have the same."""
 
 
 @dataclass(slots=True)
 class Finality:
-    """The final deposits of one chain, read again every second."""
+    """The final deposits of one chain, read again every second.
+
+    ``grace``: seconds of final chain time after which a deposit will not come any more.
+    """
 
     reader: ChainReader
+    grace: float
     deposits: list[Deposit] = field(default_factory=list)
     _upto: int = field(default=0, init=False)
     _time: float = field(default=0.0, init=False)
@@ -44,7 +45,7 @@ class Finality:
         """Wait until a deposit is final; False if it will not become so any more."""
         made = time.time()
         while wanted not in set(self._seen()):
-            if self._time > made + _GRACE_SECONDS:
+            if self._time > made + self.grace:
                 return False
             await asyncio.sleep(_LOOK_SECONDS / 2)
         return True

@@ -60,6 +60,8 @@ class Demo:
     seed: int = 0
     patience: float = 90.0
     """Seconds without progress after which the demo gives up."""
+    grace: float = 90.0
+    """Seconds of final chain time after which a deposit that was undone is made again."""
     crew: Child | Fleet | None = None
     """The relayer's processes; by default one that runs every service."""
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
@@ -77,7 +79,7 @@ class Demo:
             chain.id: kit_for(self.settings, chain, _unobserved) for chain in self.settings.chains
         }
         readers = [kit.reader() for kit in self._kits.values()]
-        self._finalities = {reader.chain: Finality(reader) for reader in readers}
+        self._finalities = {reader.chain: Finality(reader, self.grace) for reader in readers}
         try:
             return await self._run(readers)
         finally:
