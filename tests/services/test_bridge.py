@@ -156,6 +156,26 @@ async def test_chains_that_disagree_on_the_multiplier_hold_the_asset(tmp_path: P
         await until(lambda: _all_delivered(bridge, made))
 
 
+async def test_a_monitor_that_begins_anew_in_a_corporate_action_halts_nobody(
+    tmp_path: Path,
+) -> None:
+    """Its last reading says which multiplier the old statement was meant for; then stock is stated."""
+    bridge = Bridge(tmp_path)
+    async with bridge.running():
+        first = _make(bridge, 1)
+        await until(lambda: _all_delivered(bridge, first))
+    for chain in bridge.chains.values():
+        chain.multiplier = 2 * 10**18
+
+    async with bridge.running():
+        second = _make(bridge, 1, first=100)
+        await asyncio.sleep(1)
+        assert bridge.observer.halts == []
+
+        bridge.reserve.stock *= 2
+        await until(lambda: _all_delivered(bridge, second))
+
+
 async def test_one_unbacked_unit_halts_until_the_operator_resumes(tmp_path: Path) -> None:
     """The halt is latched: backing alone does not lift it."""
     bridge = Bridge(tmp_path)
