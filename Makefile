@@ -3,7 +3,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.cache/node/bin:$(PATH)
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test demo devnet bench deep lock clean
+.PHONY: help setup fmt check test demo devnet bench soak deep lock clean
 .NOTPARALLEL: # the checks share caches, and the chains of the tests share two cores
 
 help: ## list these commands
@@ -32,6 +32,9 @@ deep: setup ## the same tests with many more random histories (fuzzing, stateful
 
 bench: setup ## measure speed, latency and memory (ARGS=...)
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+soak: setup ## an hour of mixed traffic and random faults (ARGS="--minutes 5 --rate 3")
+	@.venv/bin/python -m benchmarks.soak $(ARGS)
 
 lock: setup ## renew the lock files after a change of dependencies
 	@./scripts/lock

@@ -222,6 +222,17 @@ class PaceSettings(Section):
     in_flight: int = Field(256, ge=1, description="Unfinished submissions per lane.")
 
 
+class RetentionSettings(_Section):
+    """How long bus and tracker keep records: too short costs time, never a deposit."""
+
+    inbox_seconds: float = Field(604_800, ge=60, description="Records for lanes: 7 days.")
+    requests_seconds: float = Field(21_600, ge=60, description="Signing requests: 6 hours.")
+    supply_seconds: float = Field(604_800, ge=60, description="Verdicts and leases: 7 days.")
+    transfers_seconds: float = Field(
+        15_552_000, ge=60, description="The public stream, and closed transfers: 180 days."
+    )
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -241,6 +252,7 @@ class Settings(BaseSettings):
     log: LogSettings = Field(LogSettings(), description="Logs.")
     pace: PaceSettings = Field(PaceSettings(), description="Pace of the lanes.")
     bus: BusSettings = Field(BusSettings(), description="The bus.")
+    retention: RetentionSettings = Field(RetentionSettings(), description="How long is kept.")
     base: Path = Field(Path(), description="Set by the loader: where relative paths begin.")
 
     @classmethod

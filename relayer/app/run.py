@@ -11,6 +11,7 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +141,8 @@ class Process:
         if Service.MONITOR in self._services:
             bodies.append(self._monitor(bus, directory, gatekeeper))
         if Service.TRACKER in self._services:
-            bodies.append(Tracker(bus, directory / "tracker.db").run())
+            keep = timedelta(seconds=self._settings.retention.transfers_seconds)
+            bodies.append(Tracker(bus, directory / "tracker.db", keep=keep).run())
         return bodies
 
     def _readers(self) -> dict[ChainId, ChainReader]:

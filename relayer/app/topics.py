@@ -25,23 +25,25 @@ RELAYER: Final = "relayer"
 
 def topics_of(settings: Settings) -> list[Topic]:
     """Every topic the services of these settings use."""
+    kept = settings.retention
     topics = [
-        _kept(SIGNING_REQUESTS, SHARED, timedelta(hours=6)),
-        _kept(TRANSFERS_TOPIC, SHARED, timedelta(days=180)),
-        _kept(SUPPLY, 1, timedelta(days=7)),
+        _kept(SIGNING_REQUESTS, SHARED, kept.requests_seconds),
+        _kept(TRANSFERS_TOPIC, SHARED, kept.transfers_seconds),
+        _kept(SUPPLY, 1, kept.supply_seconds),
         _kept(CONTROL, 1, None),
     ]
     for chain in settings.chains:
         lanes = max(1, len(chain.payers))
         topics += [
-            _kept(inbox(chain.id), lanes, timedelta(days=7)),
+            _kept(inbox(chain.id), lanes, kept.inbox_seconds),
             _compacted(state(RELAYER, chain.id), lanes),
             _compacted(state(LISTENER, chain.id), 1),
         ]
     return topics
 
 
-def _kept(name: str, partitions: int, retention: timedelta | None) -> Topic:
+def _kept(name: str, partitions: int, seconds: float | None) -> Topic:
+    retention = None if seconds is None else timedelta(seconds=seconds)
     return Topic(name=name, partitions=partitions, retention=retention, compacted=False)
 
 

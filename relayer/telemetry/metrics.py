@@ -8,6 +8,7 @@ over a series that is born with its first error would miss that error.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -138,6 +139,7 @@ def declare(registry: CollectorRegistry, extent: Extent, version: str) -> Metric
     """
     build = Info("relayer_build", "Version of the relayer.", registry=registry)
     build.info({"version": version})
+    Gauge("relayer_tasks", "Asyncio tasks alive.", registry=registry).set_function(_tasks)
     metrics = Metrics(
         extent=extent,
         transfers=_transfers(registry),
@@ -148,6 +150,13 @@ def declare(registry: CollectorRegistry, extent: Extent, version: str) -> Metric
     )
     _initialise(metrics)
     return metrics
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # nothing runs: the metrics are looked at from outside
+        return 0
 
 
 def _transfers(registry: CollectorRegistry) -> TransferMetrics:
