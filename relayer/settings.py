@@ -222,7 +222,7 @@ class PaceSettings(Section):
     in_flight: int = Field(256, ge=1, description="Unfinished submissions per lane.")
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """How long bus and tracker keep records: too short costs time, never a deposit."""
 
     inbox_seconds: float = Field(604_800, ge=60, description="Records for lanes: 7 days.")

@@ -234,9 +234,8 @@ class Events:
         await self.world.anvil.rpc.call("anvil_setBalance", payer, hex(wei))
 
     async def _empty_tron(self) -> None:
-        account = account_from_tron(keys.evm("payer tron").public)
-        (sun,) = await self.world.tron.node.engine.balances([account[-20:]])
-        await self._give_sun(account, -sun)
+        payer = keys.evm("payer tron").public
+        await self.world.tron.node.engine.set_balances({payer: 0})
 
     async def _fill_tron(self) -> None:
         await self._give_sun(account_from_tron(keys.evm("payer tron").public), SOME_SUN)

@@ -130,7 +130,8 @@ class Process:
         return {"SIGKILL": self.kill, "SIGKILL twice": self.kill_twice, "frozen": self.freeze}
 
     async def kill(self) -> None:
-        """Gone without a word, and started again."""
+        """Gone without a word, and started again; Fatal if it has ended by itself before."""
+        self.child.check()
         await self.child.kill()
         await self.child.start()
 
@@ -142,6 +143,7 @@ class Process:
 
     async def freeze(self) -> None:
         """Stopped as a suspended machine is, and going on."""
+        self.child.check()
         pid = self.child.pid
         if pid is None:
             return

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
@@ -29,6 +30,7 @@ from relayer.domain.supply import Reserve
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition, Topic
+from relayer.ports.clock import Clock
 from relayer.ports.shared import SharedReader
 from relayer.services.attester.attester import Attester, Post
 from relayer.services.attester.journal import Journal
@@ -41,6 +43,7 @@ from relayer.services.relayer.effects import Effects, Pace
 from relayer.services.relayer.following import Following
 from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.sweep import Sweep
+from relayer.services.tracker import Tracker
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
 from tests.services.fake_chain import FakeChain
@@ -61,10 +64,11 @@ class FixedReserve:
 
     stock: int
     age: int = 0
+    now: Callable[[], float] = time.time
 
     async def reserve(self, asset: str) -> Reserve:
         """The stock as of now, less an age."""
-        return Reserve(asset=asset, stock=self.stock, at=int(time.time()) - self.age, source="test")
+        return Reserve(asset=asset, stock=self.stock, at=int(self.now()) - self.age, source="test")
 
 
 def topics() -> list[Topic]:
@@ -86,12 +90,23 @@ class Bridge:
     """The truth of both chains, and the files of the processes."""
 
     directory: Path
+    between: Callable[[str, Any], Any] = lambda _name, port: port
+    """Given each port before a service gets it: a test may stand in between."""
+    pace: Pace = field(default_factory=lambda: Pace(quorum=0.5, draft_life=20))
+    every: float = 0.05
+    """Seconds between two readings of the monitor."""
+    sweep_every: float = 0.2
+    purse_every: float = 0.1
+    confirm_every: float = 0.01
+    full_sync: bool = True
+    tracked: bool = False
+    """Whether a tracker runs too."""
     chains: dict[ChainId, FakeChain] = field(
         default_factory=lambda: {c: FakeChain(chain=c, supply=10**24) for c in PAIR}
     )
     reserve: FixedReserve = field(default_factory=lambda: FixedReserve(2 * 10**24))
     observer: Silence = field(default_factory=Silence)
-    clock: RealClock = field(default_factory=RealClock)
+    clock: Clock = field(default_factory=RealClock)
     patience: Patience = field(default_factory=Patience)
     pools: dict[ChainId, Pool] = field(default_factory=dict)
     """Chains whose payer has nonces, prices and coins; the others execute at once."""
@@ -110,8 +125,9 @@ class Bridge:
     async def running(self, *, attesters: bool = True) -> AsyncIterator[SqliteBus]:
         """All services in one task group, cancelled at the end: as a kill would, without a word."""
         self.shared = {}
-        async with SqliteBus(self.directory / "bus.db", topics()) as bus:
-            task = asyncio.create_task(self._serve(bus, attesters=attesters))
+        path = self.directory / "bus.db"
+        async with SqliteBus(path, topics(), full_sync=self.full_sync, now=self.clock.now) as bus:
+            task = asyncio.create_task(self._serve(self.between("bus", bus), attesters=attesters))
             try:
                 yield bus
             finally:
@@ -124,6 +140,9 @@ class Bridge:
         gatekeeper = Gatekeeper(bus, self.policy, self.observer)
         async with asyncio.TaskGroup() as group:
             group.create_task(gatekeeper.run())
+            if self.tracked:
+                path = self.directory / "tracker.db"
+                group.create_task(Tracker(bus, path, now=self.clock.now).run())
             group.create_task(self.watch(bus, gatekeeper))
             for number, signer in enumerate(ATTESTERS if attesters else ()):
                 group.create_task(self.attest(bus, gatekeeper, number, signer))
@@ -134,7 +153,12 @@ class Bridge:
 
     def readers(self) -> dict[ChainId, FakeReader]:
         """Fresh readers of both chains."""
-        return {chain: FakeReader(world) for chain, world in self.chains.items()}
+        return {chain: self.reader(chain) for chain in self.chains}
+
+    def reader(self, chain: ChainId) -> FakeReader:
+        """A fresh reader of one chain."""
+        reader: FakeReader = self.between("reader", FakeReader(self.chains[chain]))
+        return reader
 
     def checking(self) -> dict[ChainId, SharedReader]:
         """What lanes and attesters of one process share; a new process begins with nothing."""
@@ -145,7 +169,15 @@ class Bridge:
 
     def drafter(self, chain: ChainId) -> FakeDrafter:
         """A drafter that wants two of three."""
-        return FakeDrafter(self.chains[chain], ATTESTERS, 2)
+        drafter = FakeDrafter(self.chains[chain], ATTESTERS, 2)
+        watched: FakeDrafter = self.between("drafter", drafter)
+        return watched
+
+    @property
+    def watched_clock(self) -> Clock:
+        """The clock that services get."""
+        clock: Clock = self.between("clock", self.clock)
+        return clock
 
     def writer(self, chain: ChainId, drafter: FakeDrafter) -> FakeWriter:
         """A writer of a chain, through its pool where it has one."""
@@ -158,10 +190,10 @@ class Bridge:
 
         async def body(partition: Partition) -> None:
             await Listener(
-                reader=FakeReader(self.chains[chain]),
+                reader=self.reader(chain),
                 keeper=KEEPER,
                 settings=ListenerSettings(lanes=dict.fromkeys(PAIR, 1), span=3),
-                clock=self.clock,
+                clock=self.watched_clock,
                 observer=self.observer,
             ).run(partition)
 
@@ -174,7 +206,7 @@ class Bridge:
 
         async def body(partition: Partition) -> None:
             drafter, readers = self.drafter(chain), self.checking()
-            writer = self.writer(chain, drafter)
+            writer = self.between("writer", self.writer(chain, drafter))
             await Lane(
                 settings=LaneSettings(
                     chain=chain,
@@ -186,8 +218,8 @@ class Bridge:
                         if a != b
                     },
                     ordered=writer.ordered,
-                    sweep_every=0.2,
-                    purse_every=0.1,
+                    sweep_every=self.sweep_every,
+                    purse_every=self.purse_every,
                 ),
                 keeper=KEEPER,
                 spread=Spread(
@@ -199,16 +231,19 @@ class Bridge:
                     readers=readers,
                     drafter=drafter,
                     writer=writer,
-                    clock=self.clock,
-                    pace=Pace(quorum=0.5, draft_life=20),
+                    clock=self.watched_clock,
+                    pace=self.pace,
                 ),
                 following=Following(
-                    writer=writer, clock=self.clock, patience=self.patience, every=0.01
+                    writer=writer,
+                    clock=self.watched_clock,
+                    patience=self.patience,
+                    every=self.confirm_every,
                 ),
                 sweep=Sweep(readers, chain),
                 drafter=drafter,
                 gatekeeper=gatekeeper,
-                clock=self.clock,
+                clock=self.watched_clock,
                 observer=self.observer,
             ).run(partition)
 
@@ -223,10 +258,13 @@ class Bridge:
             await Attester(
                 bus=bus,
                 readers=self.checking(),
-                posts={c: Post(drafter=self.drafter(c), signer=signer, lanes=1) for c in PAIR},
-                journal=journal,
+                posts={
+                    c: Post(drafter=self.drafter(c), signer=self.between("signer", signer), lanes=1)
+                    for c in PAIR
+                },
+                journal=self.between("journal", journal),
                 gatekeeper=gatekeeper,
-                clock=self.clock,
+                clock=self.watched_clock,
                 observer=self.observer,
             ).run()
 
@@ -251,13 +289,15 @@ class Bridge:
         return Monitor(
             bus=bus,
             readers=readers,
-            reserves=self.reserve,
-            signer=MONITOR,
-            settings=MonitorSettings(assets=("TSLAx",), policy=policy, every=0.05, save_every=0.0),
+            reserves=self.between("reserve", self.reserve),
+            signer=self.between("signer", MONITOR),
+            settings=MonitorSettings(
+                assets=("TSLAx",), policy=policy, every=self.every, save_every=0.0
+            ),
             gatekeeper=gatekeeper,
-            clock=self.clock,
+            clock=self.watched_clock,
             observer=self.observer,
-            kept=kept,
+            kept=self.between("ledger", kept),
         )
 
 

@@ -42,6 +42,10 @@ class FakeChain:
     sealed: int = 0
     multiplier: int = 10**18
     paused: bool = False
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    poll: float = 0.01
+    """Seconds between two wake-ups."""
     started: float = field(default_factory=time.time)
 
     @property

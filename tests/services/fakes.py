@@ -67,7 +67,7 @@ class FakeReader:
     async def final_head(self) -> Head:
         """Every block is final."""
         await self._call("final_head")
-        return Head(height=self._world.height, time=int(time.time()))
+        return Head(height=self._world.height, time=int(self._world.now()))
 
     async def history(self, first: int, last: int) -> Sequence[ChainFact]:
         """The facts of a range."""
@@ -104,7 +104,7 @@ class FakeReader:
                 asset="TSLAx",
                 mode=Mode.BURN_MINT,
                 height=self._world.height,
-                time=int(time.time()),
+                time=int(self._world.now()),
                 supply=Interval.exactly(self._world.supply),
                 held=0,  # type: ignore[arg-type]  # nothing is held
                 inventory=0,  # type: ignore[arg-type]  # the same
@@ -118,7 +118,7 @@ class FakeReader:
         """Poll quickly."""
         while True:
             yield None
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(self._world.poll)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -246,7 +246,7 @@ class FakeWriter:
             ids=tuple(act.deposit.id for act in acts),
             raw=raw,
             nonce=nonce or 0,
-            made_at=time.time(),
+            made_at=self._world.now(),
         )
 
     async def broadcast(self, submission: Submission) -> None:

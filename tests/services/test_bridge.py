@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from contextlib import aclosing
@@ -21,7 +20,6 @@ from relayer.ports.bus import Out
 from relayer.services.attester.journal import Journal
 from tests.domain.samples import BNB, SOLANA, deposit
 from tests.services.bridge import ATTESTERS, OPERATOR, Bridge, until
-from tests.services.fake_chain import FakeChain
 
 
 def _deposit(number: int, units: int = 5) -> Deposit:
@@ -264,45 +262,6 @@ async def test_with_the_bus_deleted_the_sweep_delivers_what_is_open(tmp_path: Pa
 
     assert _once(bridge)
     assert len(bridge.chains[SOLANA].executed) == 8
-
-
-async def _killed_at(bridge: Bridge, place: int) -> bool:
-    """Run until the given number of port calls; from there on nothing reaches a chain, and die."""
-    calls = {"n": 0}
-    dead = asyncio.Event()
-
-    def count(name: str) -> None:
-        calls["n"] += 1
-        if calls["n"] >= place:
-            dead.set()
-            raise Unavailable(name)
-
-    for chain in bridge.chains.values():
-        chain.fault = count
-    async with bridge.running():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(dead.wait(), 5.0)
-    for chain in bridge.chains.values():
-        chain.fault = FakeChain(chain=BNB).fault
-    return dead.is_set()
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("start", range(4))
-async def test_a_crash_at_any_port_call_changes_nothing(tmp_path: Path, start: int) -> None:
-    """A twin killed again and again at every fourth call ends with the chains of a stable one."""
-    for place in range(6 + start, 70, 8):
-        directory = tmp_path / str(place)
-        directory.mkdir()
-        bridge = Bridge(directory)
-        made = _make(bridge, 3)
-        assert await _killed_at(bridge, place)
-
-        async with bridge.running():
-            await until(lambda: _all_delivered(bridge, made))  # noqa: B023 - awaited in the turn
-
-        assert sorted(bridge.chains[SOLANA].executed) == sorted(d.id for d in made)
-        assert sum(chain.supply for chain in bridge.chains.values()) == 2 * 10**24
 
 
 def test_a_journal_signs_one_binding_of_an_id_for_ever(tmp_path: Path) -> None:
