@@ -1,7 +1,8 @@
 """A chain's word for not executing an act, as a Reason: does it end by itself, or is it for good?
 
 Words are the gateway's own (``CapExceeded``), a token's revert string, or what the Solana adapter
-says of an error. A word that is not known here is SUBMISSION_FAILED: held, and tried again later
+says of an error. ``TokenRefused`` alone is no word: it also means too little energy, as a node
+gives an empty payer, and that ends by itself. A word that is not known here is SUBMISSION_FAILED: held, and tried again later
 and later. What cannot end by itself is parked, so that no failing transaction is sent again and
 again; the shares are then given back, or an operator retries.
 """
@@ -28,7 +29,6 @@ _WORDS: Final = (
     ("Conflict", Reason.DELIVERY_REFUSED),
     ("BadAmount", Reason.DELIVERY_REFUSED),
     ("BadOrigin", Reason.DELIVERY_REFUSED),
-    ("TokenRefused", Reason.DELIVERY_REFUSED),
     ("EffectMismatch", Reason.DELIVERY_REFUSED),
     ("UnknownDeposit", Reason.DELIVERY_REFUSED),
     ("Expired", Reason.SUBMISSION_EXPIRED),

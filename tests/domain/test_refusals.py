@@ -14,10 +14,10 @@ RACES = {SkipCode.NONE, SkipCode.ALREADY_DONE, SkipCode.VOIDED, SkipCode.DELIVER
 
 
 def test_every_code_of_the_gateway_has_a_reason() -> None:
-    """Only what another act has done, and signatures that do not fit, are looked at once more."""
+    """Looked at once more: what another act did, bad signatures, a token that does not say why."""
     plain = {code for code in SkipCode if reason_of(code.word) is Reason.SUBMISSION_FAILED}
 
-    assert plain == RACES | {SkipCode.BAD_SIGNATURES}
+    assert plain == RACES | {SkipCode.BAD_SIGNATURES, SkipCode.TOKEN_REFUSED}
 
 
 @pytest.mark.parametrize(
