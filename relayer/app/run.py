@@ -24,6 +24,7 @@ from relayer.app.bus import bus_of
 from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
+from relayer.app.files import listening, state_directory
 from relayer.app.policies import limits_of, supply_policy_of
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
@@ -95,8 +96,7 @@ class Process:
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Run until SIGTERM or SIGINT (then drain and return), or until something fails."""
-        directory = self._settings.path(self._settings.state_dir)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = state_directory(self._settings)
         async with AsyncExitStack() as stack:
             bus = await stack.enter_async_context(bus_of(self._settings, directory))
             stack.push_async_callback(self._close)
@@ -120,9 +120,8 @@ class Process:
             gatekeeper.pending,
             control_routes(bus, gatekeeper, self._observer.refused),
         )
-        async with health as port, asyncio.TaskGroup() as group:
+        async with listening(health, http, directory) as port, asyncio.TaskGroup() as group:
             _log.info("http.listening", host=http.host, port=port)
-            (directory / "http.port").write_text(str(port), encoding="ascii")
             group.create_task(gatekeeper.run())
             for body in self._bodies(bus, directory, gatekeeper):
                 group.create_task(_awaited(body))
@@ -243,9 +242,9 @@ class Process:
             observer=self._observer,
         )
 
-    def _attest(
+    async def _attest(
         self, bus: Bus, one: AttesterSettings, directory: Path, gatekeeper: Gatekeeper
-    ) -> Awaitable[None]:
+    ) -> None:
         posts = {
             chain.id: Post(
                 drafter=self._judges[chain.id],
@@ -264,7 +263,7 @@ class Process:
             clock=self._clock,
             observer=self._observer,
         )
-        return _closing(journal, attester.run)
+        await _closing(journal, attester.run)
 
     def _attester_key(self, one: AttesterSettings, chain: ChainId) -> Signer:
         if family_of(chain) is Family.SOLANA:

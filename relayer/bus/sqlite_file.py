@@ -67,7 +67,8 @@ def _examine(run: sqlite3.Connection, path: Path) -> None:
         raise FileTrouble(path, f"{text}Start that release, or: {REBUILD}")
     (verdict,) = run.execute("pragma quick_check(1)").fetchone()
     if verdict != "ok":
-        raise FileTrouble(path, f"it is damaged ({verdict}). {REBUILD}")
+        words = " ".join(verdict.split())  # it comes in several lines
+        raise FileTrouble(path, f"it is damaged ({words}). {REBUILD}")
 
 
 def declare(run: sqlite3.Connection, path: Path, catalog: Catalog) -> dict[str, int]:

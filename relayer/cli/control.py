@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -30,9 +31,18 @@ def _base(settings: Settings, url: str | None) -> str:
         return url.rstrip("/")
     port_file = settings.path(settings.state_dir) / "http.port"
     port = settings.http.port
-    if port == 0 and port_file.is_file():
-        port = int(port_file.read_text(encoding="ascii"))
+    if port == 0:
+        port = _port_in(port_file)
     return f"http://{settings.http.host}:{port}"
+
+
+def _port_in(file: Path) -> int:
+    """The port that a running relayer wrote down; Unavailable if there is none to be read."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        msg = f"{file} names no port: is the relayer running? (--url names it by hand)"
+        raise Unavailable(msg) from error
 
 
 async def _ask(method: str, url: str, body: bytes | None = None) -> Any:

@@ -69,8 +69,9 @@ def main() -> None:
         root(standalone_mode=True)
     except* RelayerError as errors:
         told = True
-        for error in _leaves(errors):
-            click.echo(f"relayer: {error}", err=True)
+        # Several tasks may have met the same trouble: it is told once.
+        for sentence in dict.fromkeys(str(error) for error in _leaves(errors)):
+            click.echo(f"relayer: {sentence}", err=True)
     if told:
         sys.exit(1)
 

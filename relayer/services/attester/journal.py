@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS binding (
 ) STRICT, WITHOUT ROWID;
 """
 
+FORMAT: Final = 1
+"""The version of the tables; a journal with a higher one is refused."""
+
 Binding = tuple[bytes, str, str, bytes]
 """(transfer id, chain, act kind, digest of what is bound)."""
 
@@ -37,37 +40,57 @@ class Journal:
 
     def __init__(self, path: Path, attester: str) -> None:
         """Open or create the journal; Fatal if it is unreadable or another attester's."""
-        self._db = sqlite3.connect(path, isolation_level=None)
-        with ExitStack() as failed:
-            failed.callback(self._db.close)
-            self._open(path, attester)
-            failed.pop_all()
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            with ExitStack() as failed:
+                failed.callback(self._db.close)
+                self._open(path, attester)
+                failed.pop_all()
+        except sqlite3.Error as error:
+            raise self._unusable(str(error)) from error
 
     def _open(self, path: Path, attester: str) -> None:
-        try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            self._claim(path, attester)
-        except sqlite3.Error as error:
-            msg = f"the journal {path} cannot be used ({error}): restore it from a copy; never \
-start an attester on an empty journal while its key is in a quorum"
-            raise Fatal(msg) from error
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT:
+            msg = f"a newer release wrote the journal {path} (format {version}; this one knows up \
+to {FORMAT}): start that release"
+            raise Fatal(msg)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version={FORMAT}")
+        (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise self._unusable(" ".join(verdict.split()))  # it comes in several lines
+        self._claim(path, attester)
+
+    def _unusable(self, why: str) -> Fatal:
+        return Fatal(
+            f"the journal {self._path} cannot be used ({why}): see to disk and permissions, or "
+            "restore it from a copy; never start an attester on an empty journal while its key is "
+            "in a quorum"
+        )
 
     def bind(
         self, bindings: Sequence[Binding], *, voided: bool = False
     ) -> list[DraftRefused | None]:
         """Record bindings durably; per binding None, or why it must not be signed.
 
-        ``voided`` says that the caller has read the final voids of these ids.
+        ``voided`` says that the caller has read the final voids of these ids. Raises Fatal, with
+        nothing recorded, if the file cannot be written.
         """
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             verdicts = [self._bind(binding, voided=voided) for binding in bindings]
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            msg = f"the journal {self._path} cannot be written ({error}): see to disk and \
+permissions and start again; nothing was signed that is not in it"
+            raise Fatal(msg) from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
         return verdicts
 
     def close(self) -> None:
