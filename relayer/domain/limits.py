@@ -43,13 +43,13 @@ class World:
     """What a judgement depends on beyond the deposit.
 
     ``paused`` holds assets whose deliveries the destination refuses now. ``used`` is what was
-    delivered in the window per route (1e-18 share).
+    delivered in the window per route (1e-18 share); None while that is still being read.
     """
 
     gate: Gate
     limits: Mapping[Route, Limits]
     paused: frozenset[str] = frozenset()
-    used: Mapping[Route, int]
+    used: Mapping[Route, int] | None
 
 
 def route_of(deposit: Deposit) -> Route | None:
@@ -73,6 +73,10 @@ def judge(deposit: Deposit, world: World, now: float) -> Accepted | Held | Parke
         return _hold(deposit, refusal[0], now + RETRY_SECONDS, now, refusal[1])
     if deposit.asset in world.paused:
         return _hold(deposit, Reason.PAUSED, now + RETRY_SECONDS, now)
+    if world.used is None:
+        detail = "what the route delivered lately is still being read"
+        until = now + RETRY_SECONDS
+        return _hold(deposit, Reason.DESTINATION_UNREADABLE, until, now, detail)
     return _pace(deposit, limits, world.used.get(route, 0), now)
 
 

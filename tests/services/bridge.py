@@ -93,6 +93,7 @@ class Bridge:
     between: Callable[[str, Any], Any] = lambda _name, port: port
     """Given each port before a service gets it: a test may stand in between."""
     pace: Pace = field(default_factory=lambda: Pace(quorum=0.5, draft_life=20))
+    limits: Limits = field(default_factory=Limits)
     every: float = 0.05
     """Seconds between two readings of the monitor."""
     sweep_every: float = 0.2
@@ -212,7 +213,7 @@ class Bridge:
                     chain=chain,
                     lanes=1,
                     limits={
-                        Route(source=a, destination=b, asset="TSLAx"): Limits()
+                        Route(source=a, destination=b, asset="TSLAx"): self.limits
                         for a in PAIR
                         for b in PAIR
                         if a != b

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from relayer.domain.draft import Attestation
+from relayer.domain.lifecycle import Stage, Transfer
+from relayer.domain.reasons import Reason
 
 
 class Silence:
@@ -16,6 +18,7 @@ class Silence:
         self.declines: list[str] = []
         self.forged: list[Attestation] = []
         self.halts: list[object] = []
+        self.waits: list[Reason | None] = []
 
     def refused(self, record: object, why: str) -> None:
         """Count a refused record."""
@@ -34,6 +37,10 @@ class Silence:
     def halted(self, halt: object) -> None:
         """Count a halt."""
         self.halts.append(halt)
+
+    def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
+        """Keep why transfers wait."""
+        self.waits += [transfer.reason for transfer, _ in stages]
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Whatever else is told is passed over."""

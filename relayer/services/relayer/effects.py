@@ -284,3 +284,11 @@ def rotated(attesters: Sequence[bytes], by: int) -> Sequence[bytes]:
 
 def _reading(error: Transient, otherwise: Reason) -> Reason:
     return Reason.ENDPOINTS_DISAGREE if isinstance(error, Disagreement) else otherwise
+
+
+def by_source(transfers: Sequence[Transfer]) -> list[list[Transfer]]:
+    """Transfers grouped by source, so that a slow chain does not delay the others."""
+    groups: dict[ChainId, list[Transfer]] = {}
+    for transfer in transfers:
+        groups.setdefault(transfer.deposit.source, []).append(transfer)
+    return list(groups.values())

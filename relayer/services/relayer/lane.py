@@ -53,12 +53,12 @@ from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Changes, Spread
-from relayer.services.relayer.effects import Effects, SealOutcome
+from relayer.services.relayer.effects import Effects, SealOutcome, by_source
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.observer import LaneObserver
 from relayer.services.relayer.purse import Purse
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome
-from relayer.services.relayer.window import Window
+from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
 
 TAKE: Final = 256
 IDLE_SECONDS: Final = 5.0
@@ -125,6 +125,7 @@ class Lane:
             self._following.resume(self._book.submissions.values())
             effects.create_task(self._following.run(self._book.depends_on, self._done))
             self._act(effects, self._book.changes())
+            effects.create_task(self._recount())
             effects.create_task(self._sweep_for_ever())
             effects.create_task(self._weigh_purse_for_ever())
             while True:
@@ -250,6 +251,17 @@ class Lane:
             self._wake.set()
             await self._clock.sleep(self._settings.sweep_every)
 
+    async def _recount(self) -> None:
+        """Count into the window what was in flight, and what the destination delivered lately."""
+        for transfer in self._book.transfers.values():
+            if transfer.stage in COMING and transfer.act is ActKind.DELIVER:
+                self._window.accept(transfer.deposit, self._clock.now())
+        mark, longest = self._book.marks.get(WINDOW, 0), longest_of(self._settings.limits)
+        found = await self._sweep.deliveries(mark, longest, self._clock)
+        lanes = self._settings.lanes
+        self._window.recount(one for one in found if lane_of(one.id, lanes) == self._number)
+        self._wake.set()
+
     async def _weigh_purse_for_ever(self) -> None:
         while True:
             coins = await self._effects.balance()
@@ -264,6 +276,10 @@ class Lane:
         self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)
         self._book.fold(HandedOver(deposit=deposit, at=now) for deposit in due)
         self._book.mark(outcome.source, outcome.mark)
+        longest = longest_of(self._settings.limits)
+        own = outcome.source == self._settings.chain
+        if own and (height := self._window.mark(outcome.mark, now, longest)) is not None:
+            self._book.mark(WINDOW, height)
         self._observer.swept(outcome.source, outcome.found, len(fresh) + len(due))
 
     def _drain(self) -> list[Submission]:
@@ -314,19 +330,14 @@ class Lane:
                 verdict = self._purse.hold(transfer.deposit, now) or verdict
             self._book.fold([verdict])
             if delivers and not isinstance(verdict, Held | Parked):
-                self._use(transfer, now)
-
-    def _use(self, transfer: Transfer, now: float) -> None:
-        route = route_of(transfer.deposit)
-        if route is not None:
-            self._window.use(transfer.deposit.id, route, transfer.deposit.shares, now)
+                self._window.accept(transfer.deposit, now)
 
     def _world(self, now: float) -> World:
         return World(
             gate=self._gatekeeper.gate,
             limits=self._settings.limits,
             paused=self._gatekeeper.paused(self._settings.chain),
-            used=self._window.used(self._settings.limits, now),
+            used=self._window.used(self._settings.limits, now) if self._window.ready else None,
         )
 
     def _act(self, effects: asyncio.TaskGroup, changes: Changes) -> None:
@@ -388,11 +399,3 @@ class Lane:
     def _done(self, result: Result) -> None:
         self._results.append(result)
         self._wake.set()
-
-
-def by_source(transfers: Sequence[Transfer]) -> list[list[Transfer]]:
-    """Transfers grouped by source, so that a slow chain does not delay the others."""
-    groups: dict[ChainId, list[Transfer]] = {}
-    for transfer in transfers:
-        groups.setdefault(transfer.deposit.source, []).append(transfer)
-    return list(groups.values())

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from relayer.domain.address import ChainId
+from relayer.domain.backoff import wait_before
 from relayer.domain.errors import Transient
-from relayer.domain.transfer import ChainFact, Deposit, ReceiptKind, Refund
+from relayer.domain.transfer import ChainFact, Delivery, Deposit, ReceiptKind, Refund
 from relayer.ports.chain import ChainReader
+from relayer.ports.clock import Clock
 
 SPAN: Final = 5_000
 """Heights read at once."""
@@ -85,6 +87,23 @@ class Sweep:
                 due=tuple(due),
             )
         ]
+
+    async def deliveries(self, after: int, seconds: float, clock: Clock) -> list[Delivery]:
+        """The destination's final deliveries above a height and of the last so many ``seconds``.
+
+        Tries until they can be read.
+        """
+        reader, since, failures = self._readers[self._destination], clock.now() - seconds, 0
+        while True:
+            try:
+                head = await reader.final_head()
+                first = max(after + 1, reader.first_height)
+                facts = await self._facts(reader, first, head.height)
+            except Transient:
+                failures += 1
+                await clock.sleep(wait_before(failures))
+            else:
+                return [f for f in facts if isinstance(f, Delivery) and f.time >= since]
 
     async def _facts(self, reader: ChainReader, first: int, last: int) -> list[ChainFact]:
         found: list[ChainFact] = []
