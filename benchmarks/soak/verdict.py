@@ -71,5 +71,5 @@ def _growth(samples: Sequence[Sample]) -> list[str]:
 
 def log_per_transfer(samples: Sequence[Sample]) -> float:
     """Bytes of log per delivery over some samples; 0 if nothing was delivered."""
-    delivered = samples[-1].delivered - samples[0].delivered
-    return (samples[-1].log - samples[0].log) / delivered if delivered else 0.0
+    done = samples[-1].done - samples[0].done
+    return (samples[-1].log - samples[0].log) / done if done > 0 else 0.0

@@ -19,6 +19,7 @@ from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings
 
 _TASKS = re.compile(r"^relayer_tasks (\S+)$", re.MULTILINE)
+_ENDED = re.compile(r"^relayer_transfers_total\{.*outcome=\"delivered\".*\} (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,9 @@ class Sample:
     wal: int
     tracker: int
     delivered: int
+    """Deliveries that the tracker remembers: its retention makes them fewer again."""
+    done: int
+    """Deliveries that this process has seen."""
     waiting: Mapping[str, int]
     """Open transfers by reason, or by stage where there is none."""
     nameless: int
@@ -79,30 +83,34 @@ class Watch:
         values = dict(line.split(":", 1) for line in status.splitlines())
         records, ages = _topics(self.directory / "bus.db")
         delivered, waiting, nameless = self._transfers()
+        tasks, done = self._metrics()
         return Sample(
             at=time.time(),
             pid=pid,
             resident=int(values["VmRSS"].split()[0]) * 1024,
             descriptors=sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
             threads=int(values["Threads"]),
-            tasks=self._tasks(),
+            tasks=tasks,
             log=_size(self.child.log),
             bus=_size(self.directory / "bus.db"),
             wal=_size(self.directory / "bus.db-wal"),
             tracker=_size(self.directory / "tracker.db"),
             delivered=delivered,
+            done=done,
             waiting=waiting,
             nameless=nameless,
             records=records,
             ages=ages,
         )
 
-    def _tasks(self) -> int:
+    def _metrics(self) -> tuple[int, int]:
+        """How many tasks are alive, and how many deliveries this process has seen."""
         port = (self.directory / "http.port").read_text(encoding="ascii")
         url = f"http://127.0.0.1:{int(port)}/metrics"
         with urllib.request.urlopen(url, timeout=2) as answer:
-            found = _TASKS.search(answer.read().decode())
-        return int(float(found.group(1))) if found else 0
+            text = answer.read().decode()
+        tasks = sum(float(count) for count in _TASKS.findall(text))
+        return int(tasks), int(sum(float(count) for count in _ENDED.findall(text)))
 
     def _transfers(self) -> tuple[int, Mapping[str, int], int]:
         now = time.time()

@@ -31,10 +31,7 @@ from relayer.domain.facts import (
     Voided,
 )
 from relayer.domain.keep import Keeper
-from relayer.domain.lifecycle import (
-    Stage,
-    Transfer,
-)
+from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.limits import Limits, World, judge, judge_return, route_of
 from relayer.domain.orders import fact_of, objection
 from relayer.domain.records import INBOX, InboxRecord, RefundDue
