@@ -60,6 +60,7 @@ class Blocks:
         self._now = now
         self._looks: deque[tuple[float, int]] = deque()
         self._tip: Tip | None = None
+        self._asked_at = 0.0
         self._looking = asyncio.Lock()
         self._headers: OrderedDict[int, Header] = OrderedDict()
         self._asking: dict[int, asyncio.Task[Header | None]] = {}
@@ -67,8 +68,9 @@ class Blocks:
     async def tip(self) -> Tip:
         """The newest confirmed block, at most half a second old."""
         async with self._looking:
-            if self._tip is None or not 0 <= self._now() - self._tip.at < _FRESH_SECONDS:
-                self._tip = await self._look()
+            begun = self._now()
+            if self._tip is None or not 0 <= begun - self._asked_at < _FRESH_SECONDS:
+                self._tip, self._asked_at = await self._look(), begun
             return self._tip
 
     async def header(self, slot: int) -> Header | None:

@@ -52,6 +52,13 @@ _SUBMISSION: Final = "submission/"
 _COMMAND: Final = "command/"
 SWEEP: Final = "sweep/"
 
+UNSIGNED: Final = 64
+"""Transfers of a lane that wait for signatures at once.
+
+A burst that asked for all of its signatures at once would get most of them after the time a draft
+waits, draft anew, and never end: attesters would be busy with what nobody waits for any more.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -89,6 +96,8 @@ class Book:
         self._dues: list[tuple[float, TransferId]] = []
         self._waiting: set[TransferId] = set()
         self._ready: dict[TransferId, None] = {}
+        self._to_draft: dict[TransferId, None] = {}
+        self._unsigned: set[TransferId] = set()
         self._changes = Changes()
 
     def restore(self, kept: Mapping[str, bytes]) -> None:
@@ -115,7 +124,7 @@ class Book:
                 case Stage.SEEN:
                     self._changes.verify.append(transfer)
                 case Stage.DRAFTING:
-                    self._changes.draft.append(transfer)
+                    self._to_draft[transfer.deposit.id] = None
                 case Stage.SIGNING:
                     self._request(transfer)
                 case Stage.SUBMITTED if transfer.submission not in self.submissions:
@@ -255,7 +264,20 @@ class Book:
     def changes(self) -> Changes:
         """Everything gathered since the last call."""
         changes, self._changes = self._changes, Changes()
+        changes.draft += self._next_drafts()
         return changes
+
+    def _next_drafts(self) -> list[Transfer]:
+        """Those to draft now, oldest first: no more wait for signatures than come in time."""
+        found: list[Transfer] = []
+        while self._to_draft and len(self._unsigned) < UNSIGNED:
+            transfer_id = next(iter(self._to_draft))
+            del self._to_draft[transfer_id]
+            transfer = self.transfers.get(transfer_id)
+            if transfer is not None and transfer.stage is Stage.DRAFTING:
+                self._unsigned.add(transfer_id)
+                found.append(transfer)
+        return found
 
     def _keep(self, transfer_id: TransferId, transfer: Transfer) -> None:
         if transfer.stage in LEFT:
@@ -269,6 +291,10 @@ class Book:
         self.transfers[transfer_id] = transfer
         if transfer.due_at is not None:
             heapq.heappush(self._dues, (transfer.due_at, transfer_id))
+        if transfer.stage is Stage.SIGNING:
+            self._unsigned.add(transfer_id)
+        elif transfer.stage is not Stage.DRAFTING:
+            self._unsigned.discard(transfer_id)
         if transfer.stage is Stage.READY:
             self._ready[transfer_id] = None
         else:
@@ -276,6 +302,7 @@ class Book:
 
     def _forget(self, transfer_id: TransferId) -> None:
         self._ready.pop(transfer_id, None)
+        self._unsigned.discard(transfer_id)
         if self.transfers.pop(transfer_id, None) is not None:
             self.forgotten.add(transfer_id)
             self._changes.state[_TRANSFER + transfer_id.hex()] = None
@@ -285,7 +312,7 @@ class Book:
             case Effect.VERIFY:
                 self._changes.verify.append(transfer)
             case Effect.DRAFT:
-                self._changes.draft.append(transfer)
+                self._to_draft[transfer.deposit.id] = None
             case Effect.REQUEST_SIGNATURES:
                 self._request(transfer)
             case Effect.HAND_OVER:
