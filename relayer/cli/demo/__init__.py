@@ -106,7 +106,8 @@ async def _demo(
     console = Console()
     nodes = given.Given() if nodes_path is None else given.load(nodes_path)
     shutil.rmtree(directory, ignore_errors=True)
-    console.print(f"{nodes.words()}, and deploying the bridge ...")
+    words = nodes.words()
+    console.print(f"{words[0].upper()}{words[1:]}, and deploying the bridge ...")
     async with LocalWorld(directory, WorldOptions(users=users, given=nodes)) as world:
         settings = load(world.config_path)
         console.print(f"Moving {transfers} transfers over six routes ...")
