@@ -90,6 +90,7 @@ class Process:
         self._policy = GatePolicy(
             monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
             operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
+            assets=frozenset(asset.symbol for asset in settings.assets),
             needed=settings.monitor.needed,
             max_lag=settings.monitor.max_lag_seconds,
         )

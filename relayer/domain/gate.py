@@ -147,10 +147,14 @@ CONTROL_RECORDS: Final[Codec[ControlRecord]] = Codec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """Whose word the gate takes, and how old evidence may be (seconds)."""
+    """Whose word the gate takes, and how old evidence may be (seconds).
+
+    ``assets`` are those served (None: any): what is said of others is not kept, as anybody may.
+    """
 
     monitors: frozenset[bytes]
     operators: frozenset[bytes]
+    assets: frozenset[str] | None = None
     needed: int = 1
     max_lease: int = 120
     max_lag: int = 180
@@ -158,6 +162,9 @@ class GatePolicy:
 
 _ENDS_LEASES: Final = frozenset({Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
 """Withheld for what was read, not for what could not be read."""
+
+WORDS_KEPT: Final = 2_000
+"""Characters of a halt's words that are kept: halts cost nothing, and stay until a resume."""
 
 
 @dataclass(slots=True)
@@ -193,7 +200,7 @@ class Gate:
         record = CONTROL_RECORDS.decode(data)
         if isinstance(record, Halt):
             if record.digest not in self._lifted:
-                self._halts[record.digest] = record
+                self._halts[record.digest] = _brief(record)
             return record
         body = authentic(record, Role.OPERATOR, self.policy.operators)
         return self._take_resume(RESUME.decode(body.encode()), now)
@@ -236,11 +243,16 @@ class Gate:
         return Reason.MULTIPLIER_DIFFERS if differs else Reason.NO_LEASE, told.detail or wanted
 
     def _take_verdict(self, verdict: Verdict) -> None:
-        """A monitor that found chains or books at odds takes back the lease it gave before.
+        """Keep a verdict on an asset that is served; RecordRefused for another.
+
+        A monitor that found chains or books at odds takes back the lease it gave before.
 
         What it merely could not read leaves the lease to its end. Whoever forges a verdict can
         stop the asset until the monitor's next lease, as with a halt, and no more.
         """
+        if self.policy.assets is not None and verdict.asset not in self.policy.assets:
+            msg = "a verdict on an asset that is not served"
+            raise RecordRefused(msg)
         self._verdicts[verdict.asset] = verdict
         if verdict.withheld not in _ENDS_LEASES:
             return
@@ -268,3 +280,14 @@ class Gate:
             self._halts.pop(digest, None)
             self._lifted.add(digest)
         return resume
+
+
+def _brief(halt: Halt) -> Halt:
+    """The halt with words of a bounded length; a scope that long names nothing that exists."""
+    return replace(
+        halt,
+        scope=replace(halt.scope, name=halt.scope.name[:WORDS_KEPT]),
+        reason=halt.reason[:WORDS_KEPT],
+        evidence=halt.evidence[:WORDS_KEPT],
+        raised_by=halt.raised_by[:WORDS_KEPT],
+    )

@@ -2,11 +2,13 @@
 
 JavaScript readers lose integers above 2**53, so every amount travels as text. Records are decoded
 strictly: a missing field or a wrong type refuses the record; a field this version does not know
-is passed over, so that version N reads what version N + 1 writes.
+is passed over, so that version N reads what version N + 1 writes. Anybody may write a record, so
+no number gets in that arithmetic, a database or a calendar could choke on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -17,6 +19,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import from_json
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
@@ -25,7 +28,12 @@ from relayer.domain.errors import RecordRefused
 MAX_RECORD: Final = 256 * 1024
 """Bytes above which a record is refused unread."""
 
+MAX_NUMBER: Final = 2**53
+"""What no plain number (a time, a height, a count) of a record exceeds; amounts travel as text."""
+
 _MAX_DIGITS: Final = 80
+_ODD: Final = re.compile(rb"[:\[,]\s*(?:-?[0-9]{16}|-?[0-9.]+[eE]|-?Infinity|NaN)")
+"""How a number begins that is worth a closer look; few records hold any."""
 
 
 def _bytes_from_hex(value: object) -> bytes:
@@ -90,6 +98,8 @@ class Codec(Generic[T]):
         if len(data) > MAX_RECORD:
             msg = f"the record has {len(data)} bytes, more than {MAX_RECORD}"
             raise RecordRefused(msg)
+        if _ODD.search(data) is not None:
+            _check_numbers(data)
         try:
             return self._adapter.validate_json(data, strict=True)
         except ValidationError as error:
@@ -101,3 +111,20 @@ class Codec(Generic[T]):
     def json_schema(self) -> dict[str, object]:
         """The JSON schema of the record type."""
         return self._adapter.json_schema(mode="serialization")
+
+
+def _check_numbers(data: bytes) -> None:
+    """Refuse (RecordRefused) a text with a number that is not finite, or beyond MAX_NUMBER."""
+    try:
+        values = [from_json(data)]
+    except ValueError:
+        return  # no JSON: its decoder says so better
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+        elif isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
+            msg = "a number is not finite, or larger than any time or height"
+            raise RecordRefused(msg)

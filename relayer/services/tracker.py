@@ -40,6 +40,9 @@ KNOWN: Final = 2_000
 OVERLAP: Final = 3600.0
 """Seconds read again after a start, so that no difference of clocks skips a record."""
 
+CALENDAR: Final = 253_402_300_800
+"""Seconds since the epoch that no calendar reaches: the year 10000."""
+
 _log = structlog.get_logger("relayer.tracker")
 
 
@@ -222,6 +225,9 @@ class Fold:
             )
 
     def _fold_told(self, told: TransferTold, record: Record) -> None:
+        if not all(0 <= at < CALENDAR for at in (told.at, told.source_time)):
+            msg = "a time that no calendar has"
+            raise RecordRefused(msg)
         new = self._db.execute(
             "insert or ignore into history select ?1, count(*), ?2, ?3 from history where id = ?1",
             (told.id, _digest(record), record.value),

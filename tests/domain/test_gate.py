@@ -351,3 +351,31 @@ async def test_a_replayed_finding_ends_no_later_lease_and_an_old_one_gives_no_re
         Reason.NO_LEASE,
         "0 of 1 fresh leases for TSLAx",
     )
+
+
+def test_what_anybody_may_say_takes_little_room() -> None:
+    """A verdict on an asset nobody serves is not kept, and of a halt only some words are."""
+    served = replace(_gate().policy, assets=frozenset({"NVDAx"}))
+    gate = Gate(policy=served)
+    loud = replace(_halt(), reason="r" * 100_000, evidence="e" * 100_000)
+
+    with pytest.raises(RecordRefused, match="not served"):
+        gate.fold_supply(_verdict(None))
+    _raise(gate, loud)
+
+    assert gate.verdict("TSLAx") is None
+    assert gate.refusal(ROUTE, NOW) is not None
+    (kept,) = gate.halts.values()
+    assert len(CONTROL_RECORDS.encode(kept)) < 10_000
+
+
+async def test_a_halt_of_many_words_is_lifted_by_its_own_name() -> None:
+    """What is cut off is not forgotten: the digest is that of the whole halt."""
+    gate = _gate()
+    loud = replace(_halt(), evidence="e" * 100_000)
+    _raise(gate, loud)
+
+    await _resume(gate, [loud])
+    _raise(gate, loud)
+
+    assert not gate.halts

@@ -193,7 +193,9 @@ class Monitor:
             history = self._multipliers[asset] = MultiplierHistory()
             told = self._gatekeeper.gate.verdict(asset)
             if told is not None:
-                history.fold({s.multiplier for s in told.snapshots}, told.at)
+                # Anybody may have told it: dated into the future, it would never be forgotten.
+                at = min(told.at, self._clock.now())
+                history.fold({s.multiplier for s in told.snapshots}, at)
         return self._multipliers[asset]
 
     def _recent(self, history: MultiplierHistory, reserve: Reserve | None) -> frozenset[int]:
