@@ -1,7 +1,9 @@
 """Kept state: each value carries a MAC of its role over its key and its text.
 
 State is only a hint, and whoever may write to the bus may write state. A value without a valid MAC
-is ignored and counted; an authentic one that does not decode is StateRefused, loudly.
+is ignored and counted; an authentic one that does not decode is StateRefused, loudly. Each place
+(one lane of one chain, one chain's listener) has a secret of its own: a genuine value of another
+place, a Sweep's mark or a nonce, would be as good as a forged one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ class Keeper:
     """Seals and opens the state values of one role with its secret."""
 
     secret: bytes
+
+    def at(self, place: str) -> Keeper:
+        """The keeper of one place of this role, whose values open nowhere else."""
+        return Keeper(hmac.new(self.secret, b"place " + place.encode(), hashlib.sha256).digest())
 
     def seal(self, key: str, text: bytes) -> bytes:
         """The value to keep under a key."""

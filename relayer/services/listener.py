@@ -56,7 +56,7 @@ class Listener:
     ) -> None:
         """Keep the ports; ``run`` does the work."""
         self._reader = reader
-        self._keeper = keeper
+        self._keeper = keeper.at(reader.chain)
         self._settings = settings
         self._clock = clock
         self._observer = observer

@@ -47,11 +47,12 @@ def test_a_void_of_a_source_that_nobody_serves_is_left_to_the_sweep() -> None:
 async def test_an_order_goes_with_the_transfer_into_its_state() -> None:
     """What attesters want to see survives a restart."""
     book, order = _book(), await signed_by(a_command(deposit()))
+    book.restore({}, "here")
     book.fold([DepositSeen(deposit=deposit(), at=NOW), RefundOrdered(id=ID, order=order, at=NOW)])
     kept = {key: value for key, value in book.changes().state.items() if value is not None}
 
     again = _book()
-    again.restore(kept)
+    again.restore(kept, "here")
 
     assert again.transfers[ID].order == order
     assert again.transfers[ID].act is ActKind.VOID
@@ -60,12 +61,13 @@ async def test_an_order_goes_with_the_transfer_into_its_state() -> None:
 def test_a_taken_command_is_known_until_it_expires_also_after_a_restart() -> None:
     """Kept under a MAC with the rest of the state; forgotten when replays are refused as expired."""
     book, one, two = _book(), _command(b"\1", 1_060), _command(b"\2", 2_000)
+    book.restore({}, "here")
     assert not book.took(one)
     book.take(one, NOW)
     kept = {key: value for key, value in book.changes().state.items() if value is not None}
 
     again = _book()
-    again.restore(kept)
+    again.restore(kept, "here")
     assert again.took(one)
     again.take(two, 1_061)
 

@@ -44,7 +44,7 @@ from relayer.domain.records import (
     inbox,
 )
 from relayer.domain.submission import Race, key_of, rivals
-from relayer.domain.transfer import ActKind, Delivery, TransferId, Void, lane_of
+from relayer.domain.transfer import ActKind, Delivery, Deposit, TransferId, Void, lane_of
 from relayer.ports.bus import Out
 
 _TRANSFER: Final = "transfer/"
@@ -91,7 +91,7 @@ class Book:
         self._commands: dict[bytes, int] = {}
         self.forged = 0
         self.forgotten: set[TransferId] = set()
-        self._keeper = keeper
+        self._role = self._keeper = keeper
         self._spread = spread
         self._dues: list[tuple[float, TransferId]] = []
         self._waiting: set[TransferId] = set()
@@ -100,8 +100,12 @@ class Book:
         self._unsigned: set[TransferId] = set()
         self._changes = Changes()
 
-    def restore(self, kept: Mapping[str, bytes]) -> None:
-        """Fill the book from kept state; forged values are passed over and counted."""
+    def restore(self, kept: Mapping[str, bytes], place: str) -> None:
+        """Fill the book from the state kept at a place, for whose lane alone it keeps from now on.
+
+        Forged values, and those of another place, are passed over and counted.
+        """
+        self._keeper = self._role.at(place)
         for key, value in kept.items():
             text = self._keeper.opened(key, value)
             if text is None:
@@ -153,6 +157,14 @@ class Book:
                 self._start(effect, after)
         if step.told is not None and after is not None:
             self._tell(after, step.told, fact)
+
+    def belied(self, deposit: Deposit) -> bool:
+        """Whether a record that is not proven tells otherwise of a deposit that was read, final.
+
+        It would be waited for, and its id could not begin as what it is.
+        """
+        known = self.transfers.get(deposit.id)
+        return known is not None and not known.verified and known.deposit != deposit
 
     def due(self, now: float) -> list[Fact]:
         """The facts that time alone brings by ``now`` (seconds since the epoch)."""

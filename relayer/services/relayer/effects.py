@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from relayer.domain.address import ChainId
-from relayer.domain.backoff import wait_before
+from relayer.domain.backoff import MOST, wait_before
 from relayer.domain.draft import RETURN_SECONDS, Act, Submission
 from relayer.domain.errors import (
     Disagreement,
@@ -48,6 +49,9 @@ from relayer.domain.transfer import (
 )
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
 from relayer.ports.clock import Clock
+
+DOUBT: Final = 0.1
+"""Part of its age that a deposit waits longer each time which is claimed and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +115,20 @@ class Effects:
         try:
             found = await reader.deposit_at(deposit.location, deposit.height)
         except Transient as error:
-            return self._hold(deposit, _reading(error, Reason.SOURCE_UNREADABLE), error, 0)
+            hold = self._hold(deposit, _reading(error, Reason.SOURCE_UNREADABLE), error, 0)
+            return replace(hold, until=hold.until + self._doubt(transfer))
         for candidate in found:
             if candidate.id == deposit.id and self._is_ours(transfer.act, candidate):
                 return candidate
         return DepositDenied(id=deposit.id, at=self._clock.now())
+
+    def _doubt(self, transfer: Transfer) -> float:
+        """Seconds more to wait for a deposit that is only claimed, the longer it stays unread.
+
+        A claim costs a forger nothing, but each look at its chain costs this process a call.
+        """
+        age = self._clock.now() - transfer.seen_at
+        return 0.0 if transfer.verified else min(MOST, max(0.0, age) * DOUBT)
 
     def _is_ours(self, act: ActKind, deposit: Deposit) -> bool:
         """Whether the deposit, as the chain has it, belongs to this lane's chain."""

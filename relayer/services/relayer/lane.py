@@ -22,6 +22,7 @@ from relayer.domain.facts import (
     Accepted,
     Attested,
     Delivered,
+    DepositDenied,
     DepositSeen,
     Fact,
     HandedOver,
@@ -114,7 +115,8 @@ class Lane:
     async def run(self, partition: Partition) -> None:
         """Serve one partition until cancelled, or until a commit is lost."""
         self._number = partition.number
-        self._book.restore(await partition.restore())
+        place = f"{self._settings.chain} {self._number} of {self._settings.lanes}"
+        self._book.restore(await partition.restore(), place)
         self._observer.restored(self._number, len(self._book.transfers), self._book.forged)
         await self._gatekeeper.ready()
         self._book.resume(self._clock.now())
@@ -268,6 +270,8 @@ class Lane:
 
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
+        found = (*outcome.open, *outcome.due)
+        self._book.fold(DepositDenied(id=d.id, at=now) for d in found if self._book.belied(d))
         fresh = [d for d in outcome.open if self._book.lacks(d.id)]
         due = [d for d in outcome.due if self._book.lacks(d.id)]
         self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)

@@ -1,0 +1,166 @@
+"""Whoever may write to every topic of the bus, and kill processes: nothing is minted or lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from relayer.bus.sqlite import SqliteBus
+from relayer.domain.address import ChainId
+from relayer.domain.errors import Unavailable
+from relayer.domain.facts import Held
+from relayer.domain.lifecycle import Stage, Transfer
+from relayer.domain.records import INBOX, TRANSFERS_TOPIC, RefundDue, inbox, state
+from relayer.domain.transfer import FAR_AHEAD, Deposit, Location
+from relayer.ports.bus import Out
+from relayer.services.relayer.book import Book, Spread
+from relayer.services.relayer.effects import Effects, Pace
+from tests.domain.samples import BNB, SOLANA, TRON, deposit
+from tests.services.bridge import KEEPER, Bridge, topics, until
+from tests.services.fake_chain import FakeChain
+from tests.services.fakes import FakeReader
+
+SPREAD = Spread(requests=2, transfers=2, lanes={BNB: 1, SOLANA: 1})
+
+
+class HonestReader(FakeReader):
+    """Denies no deposit of a block that is not final yet, as real chains' readers do not."""
+
+    def __init__(self, world: FakeChain) -> None:
+        """Read that chain."""
+        super().__init__(world)
+        self.world = world
+
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
+        """The deposit, or its absence where that is proven."""
+        found = await super().deposit_at(location, height)
+        if not found and self.world.height < height <= self.world.height + FAR_AHEAD:
+            raise Unavailable(f"block {height} is not final yet")
+        return found
+
+
+class Attacked(Bridge):
+    """A bridge whose readers wait for what is claimed to come."""
+
+    def readers(self) -> dict[ChainId, FakeReader]:
+        """Fresh readers of both chains."""
+        return {chain: HonestReader(world) for chain, world in self.chains.items()}
+
+
+def _to(chain: ChainId, value: bytes) -> Out:
+    return Out(topic=inbox(chain), partition=0, key="forged", value=value)
+
+
+async def _write_state(directory: Path, chain: ChainId, written: Mapping[str, bytes]) -> set[str]:
+    """Put these values in place of all that a lane keeps; the keys of what is gone."""
+    async with (
+        SqliteBus(directory / "bus.db", topics()) as bus,
+        bus.own(inbox(chain), state("relayer", chain), 0) as lane,
+    ):
+        kept = await lane.restore()
+        await lane.commit([], {**dict.fromkeys(kept, None), **written})
+    return set(kept)
+
+
+async def test_a_genuine_mark_of_another_lane_hides_no_deposit(tmp_path: Path) -> None:
+    """A lane whose deposits are all closed swears so under its MAC; to another it says nothing.
+
+    The attacker takes an open Transfer out of a lane's state, and lets its Sweep begin behind it.
+    """
+    bridge = Bridge(tmp_path)
+    async with bridge.running(attesters=False) as bus:
+        made = bridge.chains[BNB].deposit(deposit())
+        follower = bus.follow(TRANSFERS_TOPIC, None)
+        await anext(follower)
+    elsewhere = Book(KEEPER, SPREAD)
+    elsewhere.restore({}, f"{TRON} 0 of 1")
+    elsewhere.mark(BNB, 1_000_000)
+    values = {key: value for key, value in elsewhere.changes().state.items() if value is not None}
+    assert f"transfer/{made.id.hex()}" in await _write_state(tmp_path, SOLANA, values)
+
+    async with bridge.running():
+        await until(lambda: bridge.chains[SOLANA].executed == [made.id])
+
+
+async def test_a_listener_takes_no_other_chains_cursor(tmp_path: Path) -> None:
+    """Slots are higher than blocks: with Solana's cursor a listener would be silent for ever."""
+    bridge = Bridge(tmp_path)
+    solana, bnb = (KEEPER.at(chain).seal("cursor", b"300000000") for chain in (SOLANA, BNB))
+    assert solana != bnb
+    topic = state("listener", BNB)
+    async with SqliteBus(tmp_path / "bus.db", topics()) as bus, bus.own(None, topic, 0) as own:
+        await own.restore()
+        await own.commit([], {"cursor": solana})
+
+    async with bridge.running(attesters=False):
+        bridge.chains[BNB].deposit(deposit())
+        await asyncio.sleep(0.3)
+    async with SqliteBus(tmp_path / "bus.db", topics()) as bus, bus.own(None, topic, 0) as own:
+        cursor = KEEPER.at(BNB).opened("cursor", (await own.restore())["cursor"])
+    assert cursor == b"1"
+
+
+async def test_a_forged_claim_of_an_id_does_not_keep_its_deposit_waiting(tmp_path: Path) -> None:
+    """Ids can be counted in advance; a claim of a block to come is believed and denied by nobody.
+
+    What the Sweep reads on the chain takes the place of what is only claimed.
+    """
+    bridge = Attacked(tmp_path)
+    async with bridge.running() as bus:
+        claim = replace(deposit(), location=Location(tx="made up", index=0), height=900_000)
+        await bus.publish([_to(SOLANA, INBOX.encode(claim))])
+        await asyncio.sleep(0.3)
+        made = bridge.chains[BNB].deposit(deposit())
+        await until(lambda: bridge.chains[SOLANA].executed == [made.id])
+
+    assert bridge.chains[SOLANA].supply == 10**24 + made.shares
+
+
+async def test_forged_hand_overs_refund_nothing_and_hold_nothing_up(tmp_path: Path) -> None:
+    """A refund that was never ordered, of a deposit to come and of one that stands."""
+    bridge = Attacked(tmp_path)
+    async with bridge.running() as bus:
+        claim = replace(deposit(), location=Location(tx="made up", index=0), height=900_000)
+        made = bridge.chains[BNB].deposit(deposit())
+        due = [RefundDue(deposit=claim), RefundDue(deposit=made)]
+        await bus.publish([_to(BNB, INBOX.encode(record)) for record in due])
+        await until(lambda: bridge.chains[SOLANA].executed == [made.id])
+        await asyncio.sleep(0.3)
+
+    assert not bridge.chains[BNB].refunded
+    assert bridge.chains[SOLANA].executed == [made.id]
+
+
+@pytest.mark.parametrize(("verified", "longest"), [(False, 61.0), (True, 1.0)])
+async def test_a_mere_claim_that_cannot_be_read_is_looked_at_ever_less(
+    tmp_path: Path,
+    verified: bool,  # noqa: FBT001 - a parameter of the table
+    longest: float,
+) -> None:
+    """Each look at a chain costs a call, which a forger must not be able to order for days."""
+    bridge = Attacked(tmp_path)
+    drafter, now = bridge.drafter(SOLANA), time.time()
+    effects = Effects(
+        readers=bridge.readers(),
+        drafter=drafter,
+        writer=bridge.writer(SOLANA, drafter),
+        clock=bridge.clock,
+        pace=Pace(),
+    )
+    claim = Transfer(
+        deposit=deposit(height=900_000),
+        stage=Stage.SEEN,
+        since=now - 86_400,
+        seen_at=now - 86_400,
+        verified=verified,
+    )
+
+    (held,) = await effects.verify([claim])
+
+    assert isinstance(held, Held)
+    assert longest * 0.4 < held.until - now <= longest
