@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +16,18 @@ from relayer.domain.address import ChainId
 from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
 from relayer.domain.lifecycle import Stage, Transfer
-from relayer.domain.records import INBOX, TRANSFERS_TOPIC, RefundDue, inbox, state
+from relayer.domain.records import INBOX, TRANSFERS, TRANSFERS_TOPIC, RefundDue, inbox, state
 from relayer.domain.transfer import FAR_AHEAD, Deposit, Location
-from relayer.ports.bus import Out
+from relayer.ports.bus import Out, Record
 from relayer.services.relayer.book import Book, Spread
 from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.tracker import Fold
+from relayer.services.tracks import Filter, Tracks
 from tests.domain.samples import BNB, SOLANA, TRON, deposit
 from tests.services.bridge import KEEPER, Bridge, topics, until
 from tests.services.fake_chain import FakeChain
 from tests.services.fakes import FakeReader
+from tests.services.test_tracker import told
 
 SPREAD = Spread(requests=2, transfers=2, lanes={BNB: 1, SOLANA: 1})
 
@@ -164,3 +168,18 @@ async def test_a_mere_claim_that_cannot_be_read_is_looked_at_ever_less(
 
     assert isinstance(held, Held)
     assert longest * 0.4 < held.until - now <= longest
+
+
+@pytest.mark.parametrize("at", ["NaN", "1e999", "9e15", "-1"])
+def test_a_forged_time_stops_neither_the_tracker_nor_who_asks(tmp_path: Path, at: str) -> None:
+    """A time that no database or calendar takes would end the tracker again at each start."""
+    forged = TRANSFERS.encode(told(1, at=5.5)).replace(b'"at":5.5', b'"at":' + at.encode())
+    records = [
+        Record(topic=TRANSFERS_TOPIC, partition=0, offset=n, key="k", value=value, time=5.0)
+        for n, value in enumerate((forged, TRANSFERS.encode(told(2))))
+    ]
+    with closing(Fold(tmp_path / "tracker.db")) as fold:
+        fold.take(TRANSFERS_TOPIC, records)
+
+    with Tracks(tmp_path / "tracker.db") as tracks:
+        assert [track.told.id for track in tracks.status(Filter())] == [told(2).id]

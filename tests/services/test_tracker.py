@@ -356,23 +356,6 @@ async def test_a_record_that_does_not_decode_is_set_aside(bus: SqliteBus, path: 
         assert tracks.verdicts() == []
 
 
-@pytest.mark.parametrize("at", ["NaN", "1e999", "9e15", "-1"])
-async def test_a_forged_time_stops_neither_the_tracker_nor_who_asks(
-    bus: SqliteBus, path: Path, at: str
-) -> None:
-    """A time that no database or calendar takes would end the tracker again at each start."""
-    honest = TRANSFERS.encode(told(1, at=5.5))
-    forged = honest.replace(b'"at":5.5', b'"at":' + at.encode())
-    assert forged != honest
-    await bus.publish([Out(topic=TRANSFERS_TOPIC, partition=0, key="k", value=forged)])
-    await _publish(bus, told(2))
-    async with _tracking(bus, path):
-        pass
-
-    with Tracks(path) as tracks:
-        assert [track.told.id for track in tracks.status(Filter())] == [told(2).id]
-
-
 def test_closed_transfers_are_forgotten_and_open_ones_never(path: Path) -> None:
     """After a long time a delivered transfer leaves the file whole; a parked one stays."""
     _fold(path, records([*LIFE, told(2, Stage.PARKED)]))

@@ -44,7 +44,7 @@ from relayer.domain.records import (
     inbox,
 )
 from relayer.domain.submission import Race, key_of, rivals
-from relayer.domain.transfer import ActKind, Delivery, Deposit, TransferId, Void, lane_of
+from relayer.domain.transfer import ActKind, Delivery, TransferId, Void, lane_of
 from relayer.ports.bus import Out
 
 _TRANSFER: Final = "transfer/"
@@ -157,14 +157,6 @@ class Book:
                 self._start(effect, after)
         if step.told is not None and after is not None:
             self._tell(after, step.told, fact)
-
-    def belied(self, deposit: Deposit) -> bool:
-        """Whether a record that is not proven tells otherwise of a deposit that was read, final.
-
-        It would be waited for, and its id could not begin as what it is.
-        """
-        known = self.transfers.get(deposit.id)
-        return known is not None and not known.verified and known.deposit != deposit
 
     def due(self, now: float) -> list[Fact]:
         """The facts that time alone brings by ``now`` (seconds since the epoch)."""

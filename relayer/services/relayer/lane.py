@@ -22,7 +22,6 @@ from relayer.domain.facts import (
     Accepted,
     Attested,
     Delivered,
-    DepositDenied,
     DepositSeen,
     Fact,
     HandedOver,
@@ -55,7 +54,7 @@ from relayer.services.relayer.effects import Effects, SealOutcome, by_source
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.observer import LaneObserver
 from relayer.services.relayer.purse import Purse
-from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome
+from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome, news
 from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
 
 TAKE: Final = 256
@@ -270,18 +269,14 @@ class Lane:
 
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
-        found = (*outcome.open, *outcome.due)
-        self._book.fold(DepositDenied(id=d.id, at=now) for d in found if self._book.belied(d))
-        fresh = [d for d in outcome.open if self._book.lacks(d.id)]
-        due = [d for d in outcome.due if self._book.lacks(d.id)]
-        self._book.fold(DepositSeen(deposit=deposit, at=now) for deposit in fresh)
-        self._book.fold(HandedOver(deposit=deposit, at=now) for deposit in due)
+        denied, begun = news(outcome, self._book.transfers, self._book.lacks, now)
+        self._book.fold([*denied, *begun])
         self._book.mark(outcome.source, outcome.mark)
         longest = longest_of(self._settings.limits)
         own = outcome.source == self._settings.chain
         if own and (height := self._window.mark(outcome.mark, now, longest)) is not None:
             self._book.mark(WINDOW, height)
-        self._observer.swept(outcome.source, outcome.found, len(fresh) + len(due))
+        self._observer.swept(outcome.source, outcome.found, len(begun))
 
     def _drain(self) -> list[Submission]:
         """Fold finished work; return submissions that may be broadcast after the commit."""

@@ -15,7 +15,16 @@ from typing import Final
 from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
 from relayer.domain.errors import Transient
-from relayer.domain.transfer import ChainFact, Delivery, Deposit, ReceiptKind, Refund
+from relayer.domain.facts import DepositDenied, DepositSeen, HandedOver
+from relayer.domain.lifecycle import Transfer
+from relayer.domain.transfer import (
+    ChainFact,
+    Delivery,
+    Deposit,
+    ReceiptKind,
+    Refund,
+    TransferId,
+)
 from relayer.ports.chain import ChainReader
 from relayer.ports.clock import Clock
 
@@ -134,3 +143,27 @@ class Sweep:
             receipts = await self._readers[chain].receipts(some)
             found |= {one: receipt.kind for one, receipt in receipts.items()}
         return found
+
+
+def news(
+    outcome: SweepOutcome,
+    known: Mapping[TransferId, Transfer],
+    lacks: Callable[[TransferId], bool],
+    at: float,
+) -> tuple[list[DepositDenied], list[DepositSeen | HandedOver]]:
+    """What a Sweep tells a lane at ``at`` (seconds): records that it refutes, what it begins.
+
+    Where a record that nothing proves tells otherwise of an id, what was read here is believed: the
+    record might be waited for, and would keep the id from beginning as what it is.
+    """
+    denied: list[DepositDenied] = []
+    begun: list[DepositSeen | HandedOver] = []
+    for deposit in (*outcome.open, *outcome.due):
+        told = known.get(deposit.id)
+        belied = told is not None and not told.verified and told.deposit != deposit
+        if belied:
+            denied.append(DepositDenied(id=deposit.id, at=at))
+        if belied or lacks(deposit.id):
+            begins = HandedOver if deposit in outcome.due else DepositSeen
+            begun.append(begins(deposit=deposit, at=at))
+    return denied, begun
