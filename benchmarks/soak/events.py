@@ -81,8 +81,6 @@ class Events:
         asset, multiplier = self._asset(), Decimal(self.dice.choice(MULTIPLIERS))
         chains = sorted(self.readers)
         self.dice.shuffle(chains)
-        old = Decimal((await self._snapshot(chains[0], asset)).multiplier) / WAD
-        self._write_stock(asset, max(old, multiplier))
         for chain in chains:
             await self._hold_on(
                 chain,
@@ -161,11 +159,12 @@ class Events:
             await rpc.close()
 
     def _write_stock(self, asset: str, multiplier: Decimal) -> None:
-        """The custodian's statement: shares issued times the multiplier, to the last unit."""
+        """The custodian's statement: shares issued times the multiplier that it names."""
         file = self.settings.path(Path("reserves.json"))
         stated = json.loads(file.read_text(encoding="utf-8"))
         issued = Decimal(reserves_of(self.world.bridge)[asset]["stock"])
         stated[asset]["stock"] = f"{issued * multiplier:f}"
+        stated[asset]["multiplier"] = f"{multiplier:f}"
         fresh = file.with_suffix(".new")
         fresh.write_text(json.dumps(stated), encoding="utf-8")
         fresh.replace(file)

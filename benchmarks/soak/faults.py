@@ -11,6 +11,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ class Nodes:
         chain = self.dice.randrange(3)
         if chain == 0:
             await self.world.anvil.rpc.call("anvil_reorg", 1, [])
+            # A reorg sets Anvil's clock back by what it undid, each time.
+            await self.world.anvil.rpc.call("anvil_setTime", int(time.time()))
         elif chain == 1:
             self.world.solana.reorg(self.dice.randrange(1, 3))
         else:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD, Shares
@@ -180,14 +181,19 @@ def claims_allowed(deposit: Deposit) -> tuple[Claim, Claim]:
     return delivery, refund
 
 
+SKEW: Final = 120
+"""Seconds by which the clocks of two chains may differ: a block's time is its maker's word."""
+
+
 def check_act(
     act: Delivery | Refund, deposit: Deposit | None, final_times: Mapping[ChainId, int]
 ) -> Finding | None:
     """B: the act's deposit exists and says the same.
 
     ``final_times`` are the final chain times (seconds) up to which each source was read. An act
-    whose deposit is absent latches only when its source has been read past the act's own time:
-    until then the source's endpoint may merely lag.
+    whose deposit is absent latches only when its source has been read ``SKEW`` past the act's own
+    time: until then the source's endpoint may merely lag, or the act's chain's clock. Leases end at
+    once either way.
     """
     if deposit is not None:
         allowed = claims_allowed(deposit)[isinstance(act, Refund)]
@@ -197,6 +203,6 @@ def check_act(
         return Finding(rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=True)
     source = act.source if isinstance(act, Delivery) else act.chain
     times = list(final_times.values()) if source is None else [final_times.get(source, 0)]
-    proven = bool(times) and min(times) > act.time
+    proven = bool(times) and min(times) > act.time + SKEW
     detail = f"{act.type} {act.id.hex()} in {act.tx} has no deposit"
     return Finding(rule="B", asset=act.asset, chain=act.chain, detail=detail, latches=proven)

@@ -10,6 +10,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.amount import RAW_UNIT, WAD, Shares
 from relayer.domain.ledger import Ledger
 from relayer.domain.supply import (
+    SKEW,
     Interval,
     Reserve,
     check_backing,
@@ -182,10 +183,22 @@ def test_a_forged_delivery_latches_once_its_source_was_read_past_it() -> None:
     forged = delivery(deposit())
 
     early = _ledger((SOLANA, [forged], 1_010), (BNB, [], 1_005))
-    late = _ledger((SOLANA, [forged], 1_010), (BNB, [], 1_011))
+    late = _ledger((SOLANA, [forged], 1_010), (BNB, [], 1_011 + SKEW))
 
     assert [finding.latches for finding in early.findings()] == [False]
     assert [finding.latches for finding in late.findings()] == [True]
+
+
+def test_a_destination_whose_clock_is_behind_does_not_halt_an_honest_delivery() -> None:
+    """Its block says a time before the deposit's, and the source was read to just before that."""
+    made = replace(deposit(), time=1_014)
+    ledger = _ledger((SOLANA, [delivery(made)], 1_010), (BNB, [], 1_013))
+
+    waiting = [finding.latches for finding in ledger.findings()]
+    ledger.fold(BNB, [made], 120, 1_015)
+
+    assert waiting == [False]
+    assert ledger.findings() == []
 
 
 def test_a_delivery_read_before_its_deposit_is_honest_once_the_deposit_is_read() -> None:

@@ -15,6 +15,7 @@ from relayer.domain.draft import Attestation
 from relayer.domain.errors import DraftRefused, Fatal, Unavailable
 from relayer.domain.gate import CONTROL_RECORDS, RESUME, Halt, Resume
 from relayer.domain.records import CONTROL, INBOX, REQUESTS, SIGNING_REQUESTS, inbox
+from relayer.domain.supply import SKEW
 from relayer.domain.transfer import Deposit, Location, TransferId
 from relayer.ports.bus import Out
 from relayer.services.attester.journal import Journal
@@ -208,6 +209,7 @@ async def test_a_forged_delivery_on_chain_halts(tmp_path: Path) -> None:
     """A delivery that the quorum's own keys forged is caught by conservation, rule B."""
     bridge = Bridge(tmp_path)
     bridge.reserve.stock = 10**26
+    bridge.chains[SOLANA].started -= 2 * SKEW  # both chains have been read past it
     bridge.chains[SOLANA].deliver(_deposit(77), "forged")
     async with bridge.running():
         await until(lambda: bool(bridge.observer.halts))
