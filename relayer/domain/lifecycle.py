@@ -5,9 +5,9 @@ nothing. Facts are past tense and may come twice or out of order (the bus is at 
 not trusted), so no fact is ever an error. Only facts read from a chain end a Transfer.
 
     SEEN ──verified──► WAITING ──accepted──► DRAFTING ──drafted──► SIGNING ──quorum──► READY
-                         ▲ ▲ held: waits under a Reason               │ no quorum in time │ sealed
-                         │ └──────────────────────────────────────────┘                   ▼
-                         └──────────── failed, skipped or dead ─────────────────── SUBMITTED
+      ▲                  ▲ held: waits under a Reason │               │ no quorum in time │ sealed
+      │                  └────────────────────────────┘               │                   ▼
+      └───────────────────────── failed, skipped or dead ─────────────┴─────────── SUBMITTED
     any ──final delivery──► DELIVERED    any ──final void──► VOIDED    any ──refused──► PARKED
 
 The same way is gone for each of the three acts. The destination's lane delivers; when an operator
@@ -356,10 +356,10 @@ def _due(transfer: Transfer, fact: Due) -> Transition:
             later = replace(transfer, due_at=fact.at + RECHECK_SECONDS)
             return Transition(transfer=later, effects=(Effect.VERIFY,))
         case Stage.SIGNING:
-            again = _enter(transfer, Stage.WAITING, fact.at)
-            again = replace(again, reason=Reason.QUORUM_MISSING, due_at=fact.at)
-            told = None if transfer.reason is Reason.QUORUM_MISSING else Stage.WAITING
-            return Transition(transfer=replace(again, attempts=transfer.attempts + 1), told=told)
+            # Attesters may refuse what the chain has ended already: look there before asking again.
+            again = replace(_enter(transfer, Stage.SEEN, fact.at), attempts=transfer.attempts + 1)
+            again = replace(again, reason=Reason.QUORUM_MISSING, due_at=fact.at + RECHECK_SECONDS)
+            return Transition(transfer=again, told=Stage.WAITING, effects=(Effect.VERIFY,))
         case Stage.DRAFTING:
             return Transition(transfer=replace(transfer, due_at=None), effects=(Effect.DRAFT,))
         case Stage.WAITING | Stage.READY | Stage.PARKED:

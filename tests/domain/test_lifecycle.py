@@ -301,7 +301,7 @@ def test_one_attester_is_counted_once() -> None:
 
 def test_signatures_of_an_older_draft_do_not_count() -> None:
     """After a new draft only signatures over the new one make a quorum."""
-    again = (Due(id=ID, at=1_011), Accepted(id=ID, at=1_012))
+    again = (Due(id=ID, at=1_011), VERIFIED, Accepted(id=ID, at=1_012))
     second = Drafted(id=ID, draft=draft(2), until=1_020, at=1_013)
 
     state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, SIGNED[0], *again, second, SIGNED[1])
@@ -310,10 +310,10 @@ def test_signatures_of_an_older_draft_do_not_count() -> None:
 
 
 def test_a_missing_quorum_leads_to_another_draft() -> None:
-    """When the time for signatures is over, the transfer waits under a reason and tries again."""
-    state = _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, SIGNED[0], Due(id=ID, at=1_011))
-
-    assert (state.stage, state.reason, state.attempts) == (Stage.WAITING, Reason.QUORUM_MISSING, 1)
+    """When the time for signatures is over, the chains are asked again, and it tries anew."""
+    step = transition(_after(SEEN, VERIFIED, ACCEPTED, DRAFTED), Due(id=ID, at=1_011))
+    assert (step.told, step.effects) == (Stage.WAITING, (Effect.VERIFY,))
+    assert _after(SEEN, VERIFIED, ACCEPTED, DRAFTED, Due(id=ID, at=1_011)).attempts == 1
 
 
 def test_a_failed_submission_is_verified_again_before_anything_else() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,15 +60,17 @@ def _to(chain: ChainId, value: bytes) -> Out:
     return Out(topic=inbox(chain), partition=0, key="forged", value=value)
 
 
-async def _write_state(directory: Path, chain: ChainId, written: Mapping[str, bytes]) -> set[str]:
-    """Put these values in place of all that a lane keeps; the keys of what is gone."""
+async def _write_state(
+    directory: Path, chain: ChainId, written: Mapping[str, bytes]
+) -> Mapping[str, bytes]:
+    """Put these values in place of all that a lane keeps; what it kept."""
     async with (
         SqliteBus(directory / "bus.db", topics()) as bus,
         bus.own(inbox(chain), state("relayer", chain), 0) as lane,
     ):
         kept = await lane.restore()
         await lane.commit([], {**dict.fromkeys(kept, None), **written})
-    return set(kept)
+    return kept
 
 
 async def test_a_genuine_mark_of_another_lane_hides_no_deposit(tmp_path: Path) -> None:
@@ -79,8 +81,7 @@ async def test_a_genuine_mark_of_another_lane_hides_no_deposit(tmp_path: Path) -
     bridge = Bridge(tmp_path)
     async with bridge.running(attesters=False) as bus:
         made = bridge.chains[BNB].deposit(deposit())
-        follower = bus.follow(TRANSFERS_TOPIC, None)
-        await anext(follower)
+        await _told(bus, Stage.SEEN)
     elsewhere = Book(KEEPER, SPREAD)
     elsewhere.restore({}, f"{TRON} 0 of 1")
     elsewhere.mark(BNB, 1_000_000)
@@ -183,3 +184,35 @@ def test_a_forged_time_stops_neither_the_tracker_nor_who_asks(tmp_path: Path, at
 
     with Tracks(tmp_path / "tracker.db") as tracks:
         assert [track.told.id for track in tracks.status(Filter())] == [told(2).id]
+
+
+async def test_an_older_state_of_its_own_lane_ends_where_the_chain_says(tmp_path: Path) -> None:
+    """A MAC dates nothing: a Transfer delivered long ago stands again where it once stood.
+
+    Attesters sign nothing for it; the lane must look at the chain again, and not ask for ever.
+    """
+    bridge = Bridge(tmp_path)
+    async with bridge.running(attesters=False) as bus:
+        made = bridge.chains[BNB].deposit(deposit())
+        await _told(bus, Stage.SIGNING)
+    older = await _write_state(tmp_path, SOLANA, {})
+    await _write_state(tmp_path, SOLANA, older)
+    async with bridge.running():
+        await until(lambda: bridge.chains[SOLANA].executed == [made.id])
+        await asyncio.sleep(0.3)
+    await _write_state(tmp_path, SOLANA, older)
+
+    async with bridge.running() as bus:
+        await _told(bus, Stage.DELIVERED, times=2)
+
+    assert bridge.chains[SOLANA].executed == [made.id]
+    assert f"transfer/{made.id.hex()}" not in await _write_state(tmp_path, SOLANA, {})
+
+
+async def _told(bus: SqliteBus, stage: Stage, times: int = 1) -> None:
+    """Wait until the bus has told so often that a Transfer is in a stage."""
+    async with asyncio.timeout(20), aclosing(bus.follow(TRANSFERS_TOPIC, None)) as follower:
+        async for record in follower:
+            times -= TRANSFERS.decode(record.value or b"").stage is stage
+            if times <= 0:
+                return
