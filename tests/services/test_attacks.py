@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +17,11 @@ from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
 from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.records import INBOX, TRANSFERS, TRANSFERS_TOPIC, RefundDue, inbox, state
-from relayer.domain.transfer import FAR_AHEAD, Deposit, Location
+from relayer.domain.transfer import FAR_AHEAD, Deposit, Location, TransferId
 from relayer.ports.bus import Out, Record
 from relayer.services.relayer.book import Book, Spread
 from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.sweep import Owned, Sweep
 from relayer.services.tracker import Fold
 from relayer.services.tracks import Filter, Tracks
 from tests.domain.samples import BNB, SOLANA, TRON, deposit
@@ -207,6 +208,48 @@ async def test_an_older_state_of_its_own_lane_ends_where_the_chain_says(tmp_path
 
     assert bridge.chains[SOLANA].executed == [made.id]
     assert f"transfer/{made.id.hex()}" not in await _write_state(tmp_path, SOLANA, {})
+
+
+async def test_a_deposit_nobody_can_close_does_not_make_each_sweep_longer(tmp_path: Path) -> None:
+    """Anybody can make one, and it holds the mark back: what was read once is not read again."""
+    bridge = Bridge(tmp_path)
+    source, there = bridge.chains[BNB], bridge.chains[SOLANA]
+    readers = bridge.readers()
+    sweep, mine = Sweep(readers, SOLANA), Owned(delivers=lambda _: True, refunds=lambda _: False)
+    made = [source.deposit(deposit(id=TransferId(bytes([n]) * 32))) for n in (1, 2, 3)]
+    found: list[tuple[int, int]] = []
+    for turn in range(4):
+        outcomes = {o.source: o for o in await sweep.run({}, mine)}
+        found.append((len(outcomes[BNB].open), outcomes[BNB].mark))
+        if turn < 2:
+            there.deliver(made[2 - turn], "tx")
+        if turn == 2:
+            there.deliver(made[0], "tx")
+            source.deposit(deposit(id=TransferId(bytes([9]) * 32)))
+
+    assert found == [(3, 0), (2, 0), (1, 0), (1, 3)]
+    assert readers[BNB].asked == [(1, 3), (4, 4)]
+
+
+async def test_a_refund_that_is_due_is_found_until_it_is_final(tmp_path: Path) -> None:
+    """What a Sweep remembers ends with the refund that it reads, and not before."""
+    bridge = Bridge(tmp_path)
+    source, there = bridge.chains[BNB], bridge.chains[SOLANA]
+    sweep = Sweep(bridge.readers(), BNB)
+    owned = Owned(delivers=lambda _: False, refunds=lambda one: one.source == BNB)
+    made = source.deposit(deposit())
+    due: list[tuple[int, int]] = []
+    steps: list[Callable[[], object]] = [
+        lambda: there.void(made, "void"),
+        lambda: source.refund(made, "back"),
+        lambda: None,
+    ]
+    for step in steps:
+        (outcome,) = [o for o in await sweep.run({}, owned) if o.source == BNB]
+        due.append((len(outcome.due), outcome.mark))
+        step()
+
+    assert due == [(0, 0), (1, 0), (0, 2)]
 
 
 async def _told(bus: SqliteBus, stage: Stage, times: int = 1) -> None:

@@ -3,6 +3,9 @@
 The one way to recover, whatever was lost: state, topics, or a listener's cursor. It reads each
 source from its mark, the height up to which everything is known to be closed. On the lane's own
 chain it also finds the deposits whose void is final and whose refund is not.
+
+A deposit that nobody can close holds the mark back, and anybody can make one. So what is read once
+is not read again by the same process: from then on only what is unfinished is looked at.
 """
 
 from __future__ import annotations
@@ -64,6 +67,8 @@ class Sweep:
         """Keep the readers; ``destination`` is one of them."""
         self._readers = readers
         self._destination = destination
+        self._read: dict[ChainId, int] = {}
+        self._unfinished: dict[ChainId, tuple[Deposit, ...]] = {}
 
     async def run(self, marks: Mapping[str, int], owned: Owned) -> list[SweepOutcome]:
         """One outcome per source that could be read; the others keep their mark."""
@@ -76,17 +81,20 @@ class Sweep:
 
     async def _source(self, reader: ChainReader, mark: int, owned: Owned) -> list[SweepOutcome]:
         try:
-            head = await reader.final_head()
-            facts = await self._facts(reader, max(mark + 1, reader.first_height), head.height)
+            after = self._read.get(reader.chain, mark)
+            head = max((await reader.final_head()).height, after)
+            facts = await self._facts(reader, max(after + 1, reader.first_height), head)
             refunded = {fact.id for fact in facts if isinstance(fact, Refund)}
-            deposits = [f for f in facts if isinstance(f, Deposit) and f.id not in refunded]
+            told = (*self._unfinished.get(reader.chain, ()), *facts)
+            deposits = [f for f in told if isinstance(f, Deposit) and f.id not in refunded]
             ours = [deposit for deposit in deposits if owned.delivers(deposit)]
             still_open = await self._without_receipt(ours)
             away, due = await self._away([d for d in deposits if owned.refunds(d)])
         except Transient:
             return []
         unfinished = (*still_open, *away, *due)
-        lowest = min((deposit.height for deposit in unfinished), default=head.height + 1)
+        self._read[reader.chain], self._unfinished[reader.chain] = head, unfinished
+        lowest = min((deposit.height for deposit in unfinished), default=head + 1)
         return [
             SweepOutcome(
                 source=reader.chain,
