@@ -76,9 +76,10 @@ class Endpoints(Generic[P]):
     def ranked(self, question: str) -> list[Endpoint[P]]:
         """The endpoints, the one to ask first first."""
 
-        def rank(member: Endpoint[P]) -> tuple[bool, float, int]:
+        def rank(member: Endpoint[P]) -> tuple[bool, float, float, int]:
             return (
                 self.rests(member.place),
+                self._health[member.place].in_vain(question),
                 self._health[member.place].latency(question),
                 member.place,
             )
@@ -167,6 +168,13 @@ class Endpoints(Generic[P]):
         health = self._health[place]
         health.rest(health.dissents)
         health.dissents += 1
+
+    def shun(self, place: int, question: str) -> None:
+        """Ask an endpoint a question after the others: what came of its answer was in vain.
+
+        It would show too late for a rest, and others' agreement with it elsewhere says nothing.
+        """
+        self._health[place].shunned[question] = now()
 
     def behind(self, place: int, heights: int) -> None:
         """Tell how far an endpoint is behind."""

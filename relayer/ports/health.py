@@ -11,6 +11,9 @@ from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
 from relayer.domain.errors import HistoryPruned, Transient, WrongChain
 
+SHUN_SECONDS: Final = 600.0
+"""How long who answered a question in vain is asked it after the others, however quick it is."""
+
 FRESH_SECONDS: Final = 60.0
 """How long a measured latency counts; after that the endpoint is tried anew."""
 
@@ -61,6 +64,7 @@ class Health:
     """How one endpoint fares; moments are of the monotonic clock, latencies seconds."""
 
     latencies: dict[str, tuple[float, float]] = field(default_factory=dict)
+    shunned: dict[str, float] = field(default_factory=dict)
     failures: int = 0
     dissents: int = 0
     rest_until: float = 0.0
@@ -81,6 +85,11 @@ class Health:
         """It was given up after so many seconds: it takes no less."""
         if seconds > self.latency(question):
             self.latencies[question] = (seconds, now())
+
+    def in_vain(self, question: str) -> float:
+        """When an answer to a question last proved to be in vain; 0 if not for long."""
+        at = self.shunned.get(question, 0.0)
+        return at if now() - at < SHUN_SECONDS else 0.0
 
     def rest(self, before: int) -> None:
         """Rest, longer the more often it was needed before."""

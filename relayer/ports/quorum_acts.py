@@ -280,7 +280,7 @@ class QuorumWriter(_Acting[ChainWriter]):
             outcomes = _outcomes(seen, submissions, self._endpoints.needed)
             landings = self._joined(seen, outcomes).value
         for submission in submissions:
-            if landings.of[submission.tx].kind is LandingKind.FAILED:
+            if landings.of[submission.tx].kind in {LandingKind.FAILED, LandingKind.DEAD}:
                 self._doubt(submission)
         return landings
 
@@ -331,6 +331,7 @@ class QuorumWriter(_Acting[ChainWriter]):
         place = self._makers.pop(submission.tx, None)
         if place is not None:
             self._endpoints.demote(place)
+            self._endpoints.shun(place, "seal")
 
 
 def _nonce(submission: Submission) -> int:
