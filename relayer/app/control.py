@@ -28,7 +28,7 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequen
 
     Nothing here is trusted: a halt may come from anybody, a resume and a command count by their
     signature alone. Lanes and attesters judge a command again; here its sender learns at once what
-    is wrong with it.
+    is wrong with it. Only a web page sends an Origin: none may halt through its reader's browser.
     """
 
     async def halts(_: web.Request) -> web.Response:
@@ -36,6 +36,8 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequen
         return web.json_response([{"digest": d.hex(), **_plain(halt)} for d, halt in found])
 
     async def control(request: web.Request) -> web.Response:
+        if "Origin" in request.headers:
+            return web.Response(status=403, text="not from a web page\n")
         data = await request.read()
         try:
             CONTROL_RECORDS.decode(data)

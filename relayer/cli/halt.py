@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def command(config_path: Path, url: str | None, scope: str, name: str, reason: s
         reason=reason,
         evidence="raised by hand",
         raised_at=int(time.time()),
-        raised_by="operator",
+        raised_by=f"operator, {secrets.token_hex(8)}",
     )
     asyncio.run(publish(settings, url, CONTROL_RECORDS.encode(halt)))
     click.echo(f"halted: {halt.digest.hex()}")

@@ -9,27 +9,35 @@ from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry
 
+from relayer.app.control import control_routes
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
+from relayer.domain.gate import CONTROL_RECORDS, GatePolicy, Halt, Scope, ScopeKind
 from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.records import INBOX, TRANSFERS, TRANSFERS_TOPIC, RefundDue, inbox, state
 from relayer.domain.transfer import FAR_AHEAD, Deposit, Location, TransferId
 from relayer.ports.bus import Out, Record
+from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Spread
 from relayer.services.relayer.effects import Effects, Pace
 from relayer.services.relayer.sweep import Owned, Sweep
 from relayer.services.tracker import Fold
 from relayer.services.tracks import Filter, Tracks
+from relayer.telemetry.http import serve_health
 from tests.domain.samples import BNB, SOLANA, TRON, deposit
 from tests.services.bridge import KEEPER, Bridge, topics, until
 from tests.services.fake_chain import FakeChain
-from tests.services.fakes import FakeReader
+from tests.services.fakes import FakeReader, RealClock
+from tests.services.silence import Silence
 from tests.services.test_tracker import told
 
+MOMENT = time.time()
 SPREAD = Spread(requests=2, transfers=2, lanes={BNB: 1, SOLANA: 1})
 
 
@@ -250,6 +258,50 @@ async def test_a_refund_that_is_due_is_found_until_it_is_final(tmp_path: Path) -
         step()
 
     assert due == [(0, 0), (1, 0), (0, 2)]
+
+
+class Frozen(RealClock):
+    """A clock that an attacker knows in advance."""
+
+    def now(self) -> float:
+        """One moment for ever."""
+        return MOMENT
+
+
+async def test_no_halt_can_be_foreseen(tmp_path: Path) -> None:
+    """A halt that is known before it is raised could be lifted before, among many that are not."""
+    raised: list[Halt] = []
+    for name in ("foreseen", "raised"):
+        bridge = Bridge(tmp_path / name, clock=Frozen())
+        bridge.directory.mkdir()
+        bridge.chains[BNB].supply = 10**25
+        async with bridge.running(attesters=False):
+            await until(lambda: bool(bridge.observer.halts))  # noqa: B023 - awaited in the turn
+        first = bridge.observer.halts[0]
+        assert isinstance(first, Halt)
+        raised.append(first)
+
+    foreseen, halt = raised
+    assert replace(foreseen, raised_by="") == replace(halt, raised_by="")
+    assert foreseen.digest != halt.digest
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"Origin": "http://evil"}, 403), ({}, 202)])
+async def test_no_web_page_halts_through_its_readers_browser(
+    tmp_path: Path, headers: Mapping[str, str], status: int
+) -> None:
+    """A page may send plain text to a port of the machine on which it is read."""
+    halt = Halt(
+        scope=Scope(kind=ScopeKind.GLOBAL), reason="r", evidence="e", raised_at=1, raised_by="page"
+    )
+    policy = GatePolicy(monitors=frozenset(), operators=frozenset())
+    async with SqliteBus(tmp_path / "bus.db", topics()) as bus:
+        routes = control_routes(bus, Gatekeeper(bus, policy, Silence()), lambda *_: None)
+        health = serve_health("127.0.0.1", 0, CollectorRegistry(), lambda: (), routes)
+        async with health as port, aiohttp.ClientSession(headers=headers) as browser:
+            data = CONTROL_RECORDS.encode(halt)
+            async with browser.post(f"http://127.0.0.1:{port}/control", data=data) as answer:
+                assert answer.status == status
 
 
 async def _told(bus: SqliteBus, stage: Stage, times: int = 1) -> None:

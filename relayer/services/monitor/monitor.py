@@ -8,6 +8,7 @@ newest final height. So an honest delivery is never ahead of its deposit.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -240,7 +241,8 @@ class Monitor:
             reason=f"rule {finding.rule} is broken for {finding.asset}{where}",
             evidence=finding.detail,
             raised_at=int(self._clock.now()),
-            raised_by=f"monitor {self._signer.public.hex()[:16]}",
+            # A name that nobody can know before: a halt foreseen could be lifted before it is raised.
+            raised_by=f"monitor {self._signer.public.hex()[:16]}, {secrets.token_hex(8)}",
         )
 
     def _stands(self, halt: Halt) -> bool:
