@@ -54,7 +54,7 @@ class EndpointSettings(Section):
     """One RPC endpoint; ``env:NAME`` and ``file:PATH`` are allowed where a URL holds a key."""
 
     url: str = Field(description="HTTP URL (Tron: the full node's).")
-    ws: str | None = Field(None, description="Solana: WebSocket URL for wake-ups.")
+    ws: str | None = Field(None, description="EVM, Solana: WebSocket URL for wake-ups.")
     solidity: str | None = Field(None, description="Tron: the solidity node's URL.")
 
 

@@ -77,6 +77,7 @@ class _EvmKit(Opened):
             EvmConfig(
                 chain=given.chain.id,
                 url=given.settings.url(endpoint.url),
+                ws_url=given.url(endpoint.ws),
                 gateway=given.needed(given.chain.gateway),
                 tokens=given.tokens,
                 peers=given.peers,
@@ -96,6 +97,7 @@ class _EvmKit(Opened):
         return self._opened(
             EvmRpc(
                 config.url,
+                ws_url=config.ws_url,
                 timeout_seconds=config.timeout_seconds,
                 headers=config.headers,
                 observe=self._given.observe,

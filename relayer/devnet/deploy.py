@@ -48,10 +48,11 @@ SOLANA_FEE_LAMPORTS: Final = 5_000_000
 class Nodes:
     """Where the three chains answer, and the funded keys (32 bytes) that may deploy on them.
 
-    ``solana_ws`` may be empty. ``ring`` makes the keys of services and users.
+    ``evm_ws`` and ``solana_ws`` may be empty. ``ring`` makes the keys of services and users.
     """
 
     evm_url: str
+    evm_ws: str
     evm_chain: ChainId
     evm_key: bytes
     solana_url: str
@@ -232,7 +233,7 @@ def _solana_config(bridge: Bridge) -> dict[str, Any]:
         tokens.append(token)
     return {
         "chain": str(chain),
-        "endpoints": [{"url": nodes.solana_url} | _ws(nodes)],
+        "endpoints": [{"url": nodes.solana_url} | _ws(nodes.solana_ws)],
         "first_height": deployed.first_height,
         "attesters": [text(key) for key in deployed.attesters],
         "quorum": deployed.quorum,
@@ -248,15 +249,15 @@ def _solana_config(bridge: Bridge) -> dict[str, Any]:
     }
 
 
-def _ws(nodes: Nodes) -> dict[str, str]:
-    return {"ws": nodes.solana_ws} if nodes.solana_ws else {}
+def _ws(url: str) -> dict[str, str]:
+    return {"ws": url} if url else {}
 
 
 def _evm_config(bridge: Bridge) -> dict[str, Any]:
     nodes = bridge.nodes
     return {
         **_gateway_config(bridge.evm, nodes.ring, account_from_evm),
-        "endpoints": [{"url": nodes.evm_url}],
+        "endpoints": [{"url": nodes.evm_url} | _ws(nodes.evm_ws)],
         "poll_seconds": nodes.evm_block_seconds / 2,
         "payers": ["file:keys/payer-evm"],
     }

@@ -45,6 +45,7 @@ class GivenEvm(_Node):
     """An EVM node that stands for BNB Chain."""
 
     url: str
+    ws: str | None = None
     key: SecretPlace
     coins: Coins = "0.05"
     block_seconds: float = Field(0.45, gt=0)
@@ -128,7 +129,7 @@ def load(path: Path) -> Given:
 class Node:
     """A node that answers, and the key (32 bytes) that deploys there.
 
-    ``other_url`` is Solana's WebSocket or Tron's solid view.
+    ``other_url`` is a WebSocket, or Tron's solid view.
     """
 
     url: str
@@ -167,7 +168,13 @@ async def bnb_node(given: Given, node: GivenEvm, crew: Crew) -> Node:
         await rpc.close()
     accounts = crew.secp256k1("payer evm")
     await top_up_evm(url, Secp256k1Signer(key), _wanted(accounts, _units(node.coins, 18)))
-    return Node(url=url, key=key, chain=chain, block_seconds=node.block_seconds)
+    return Node(
+        url=url,
+        other_url=given.url(node.ws) if node.ws else "",
+        key=key,
+        chain=chain,
+        block_seconds=node.block_seconds,
+    )
 
 
 async def tron_node(given: Given, node: GivenTron, crew: Crew) -> Node:

@@ -105,6 +105,7 @@ class LocalWorld:
         bnb, sol, tron = on_bnb.result(), on_solana.result(), on_tron.result()
         return Nodes(
             evm_url=bnb.url,
+            evm_ws=bnb.other_url,
             evm_chain=bnb.chain,
             evm_key=bnb.key,
             evm_block_seconds=bnb.block_seconds,
@@ -128,6 +129,7 @@ class LocalWorld:
             await self.anvil.rpc.call("anvil_setBalance", "0x" + address.hex(), hex(10**24))
         return Node(
             url=self.anvil.url,
+            other_url=self.anvil.ws_url,
             key=bytes.fromhex(self.anvil.keys[0].removeprefix("0x")),
             chain=ChainId(f"eip155:{EVM_CHAIN_ID}"),
             block_seconds=self.options.evm_block_seconds,

@@ -28,7 +28,7 @@ from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
-from relayer.ports.endpoints import Endpoints, Settle
+from relayer.ports.endpoints import Endpoint, Endpoints, Settle
 
 T = TypeVar("T")
 
@@ -158,12 +158,12 @@ class QuorumReader:
     async def wakeups(self) -> AsyncIterator[None]:
         """A tick whenever the best endpoint ticks; another one is listened to if it falls silent."""
         while True:
-            member = self._endpoints.ranked("final head")[0]
+            member = self._best
             ticks: Any = member.port.wakeups()
             async with aclosing(ticks):
                 while await _ticked(ticks):
                     yield
-                    if self._endpoints.rests(member.place):
+                    if self._endpoints.rests(member.place) and self._best is not member:
                         break
             yield
 
@@ -172,6 +172,10 @@ class QuorumReader:
         await self._endpoints.close()
         for member in self._endpoints.members:
             await member.port.close()
+
+    @property
+    def _best(self) -> Endpoint[ChainReader]:
+        return self._endpoints.ranked("final head")[0]
 
     def _tell(self, place: int, moment: Moment) -> None:
         self._heads.tell(place, moment)

@@ -28,6 +28,8 @@ class EvmConfig:
     first_height: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every call, for a provider's key; never shown."""
+    ws_url: str | None = None
+    """Where the node announces new blocks; without it every block is polled for."""
     timeout_seconds: float = 10.0
     poll_seconds: float = 0.5
     """About a block interval: how often a new final block may be there."""

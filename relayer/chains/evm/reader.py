@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 from relayer.chains.evm.codec import (
@@ -33,6 +32,7 @@ from relayer.chains.gateway.reads import (
     refunds_call,
     snapshot_call,
 )
+from relayer.chains.wakeups import Paces, ticks
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -47,6 +47,9 @@ from relayer.domain.transfer import (
 from relayer.ports.chain import Head
 
 FINALIZED: Final = "finalized"
+_QUIET_POLLS: Final = 4
+"""Polls that are left out after a block was announced, while the next one is waited for."""
+
 _IDS_PER_CALL = 500
 _HEADERS_KEPT = 1_000
 
@@ -150,11 +153,11 @@ class EvmReader:
             raise Unavailable(f"the node told of block {found[0].height} when asked for {height}")
         return found
 
-    async def wakeups(self) -> AsyncIterator[None]:
-        """A tick every ``poll_seconds``; never ends."""
-        while True:
-            await asyncio.sleep(self._config.poll_seconds)
-            yield
+    def wakeups(self) -> AsyncGenerator[None, None]:
+        """A tick at each new block that the node announces, else every ``poll_seconds``."""
+        poll = self._config.poll_seconds
+        listen = self._rpc.new_heads if self._rpc.has_stream else None
+        return ticks(listen, Paces(poll=poll, quiet=_QUIET_POLLS * poll))
 
     async def close(self) -> None:
         """Release connections."""

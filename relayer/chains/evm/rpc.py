@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
 from pydantic_core import from_json
 
 from relayer.chains.connections import Connections
+from relayer.chains.wakeups import announced
 from relayer.domain.errors import Unavailable
 
 Call = tuple[str, Sequence[Any]]
@@ -26,6 +27,9 @@ Observe = Callable[[str, float, bool], None]
 
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of an answer above which it is given up."""
+
+_SILENCE_SECONDS: Final = 30.0
+"""Seconds without a new block after which a stream of blocks is opened anew."""
 
 _MAX_WORDS = 200
 
@@ -48,6 +52,7 @@ class EvmRpc:
         self,
         url: str,
         *,
+        ws_url: str | None = None,
         timeout_seconds: float = 10.0,
         headers: Mapping[str, str] | None = None,
         observe: Observe | None = None,
@@ -56,11 +61,12 @@ class EvmRpc:
     ) -> None:
         """Remember the endpoint; ``max_batch`` is how many calls it takes in one request.
 
+        ``ws_url`` is where it announces new blocks, if it does.
         ``connections`` are shared with others that ask the same endpoint, and stay open.
         """
         self._connections = connections or Connections()
         self._owned = connections is None
-        self._url = url
+        self._url, self._ws_url = url, ws_url
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._observe = observe or _unobserved
@@ -147,6 +153,18 @@ class EvmRpc:
             raise Unavailable(f"the node did not answer: {type(error).__name__}") from error
         except ValueError as error:
             raise Unavailable("the node did not answer in JSON") from error
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether a WebSocket address is known."""
+        return self._ws_url is not None
+
+    def new_heads(self) -> AsyncGenerator[None, None]:
+        """Yield at each new block the node announces; Unavailable when the stream ends."""
+        if self._ws_url is None:
+            raise Unavailable("no WebSocket address is configured")
+        asked = _request(1, ("eth_subscribe", ["newHeads"]))
+        return announced(self._ws_url, [asked], headers=self._headers, silence=_SILENCE_SECONDS)
 
     async def close(self) -> None:
         """Close the session; again is harmless, and a later call opens a new one."""

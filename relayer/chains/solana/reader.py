@@ -6,7 +6,6 @@ A height is a slot. Everything is read at ``finalized``; a subscription only wak
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
@@ -20,6 +19,7 @@ from relayer.chains.solana.rpc import Call, SolanaRpc, understood
 from relayer.chains.solana.signatures import SignatureIndex
 from relayer.chains.solana.supply import SupplyReader
 from relayer.chains.solana.transaction import is_signature, read_transaction
+from relayer.chains.wakeups import Paces, ticks
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -37,7 +37,6 @@ from relayer.ports.chain import Head
 _FINAL: Final = {"commitment": "finalized", "encoding": "base64"}
 _TRANSACTION: Final = {**_FINAL, "maxSupportedTransactionVersion": 0}
 _ACCOUNTS_AT_ONCE: Final = 100
-_SHORTEST_WAKE_SECONDS: Final = 0.02
 
 
 class SolanaReader:
@@ -135,34 +134,23 @@ class SolanaReader:
         with understood("supply"):
             return self._supply.snapshots(answer["value"])
 
-    async def wakeups(self) -> AsyncGenerator[None, None]:
+    def wakeups(self) -> AsyncGenerator[None, None]:
         """A tick when the node announces something about a watched account, and every poll."""
-        woken = asyncio.Event()
-        listener = asyncio.create_task(self._listen(woken))
-        try:
-            while True:
-                yield
-                await asyncio.sleep(_SHORTEST_WAKE_SECONDS)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._config.poll_seconds)
-                woken.clear()
-        finally:
-            listener.cancel()
+        poll = self._config.poll_seconds
+        listen = self._listen if self._rpc.has_stream else None
+        return ticks(listen, Paces(poll=poll, quiet=poll))
 
     async def close(self) -> None:
         """Close the connection."""
         await self._rpc.close()
 
-    async def _listen(self, woken: asyncio.Event) -> None:
-        calls = [
-            Call("logsSubscribe", ({"mentions": [key]}, {"commitment": "finalized"}))
-            for key in self._supply.keys(self._watched)
-        ]
-        while self._rpc.has_stream:
-            with contextlib.suppress(Unavailable):  # polling goes on; the stream is tried again
-                async for _ in self._rpc.listen(calls):
-                    woken.set()
-            await asyncio.sleep(self._config.poll_seconds)
+    def _listen(self) -> AsyncGenerator[None, None]:
+        return self._rpc.listen(
+            [
+                Call("logsSubscribe", ({"mentions": [key]}, {"commitment": "finalized"}))
+                for key in self._supply.keys(self._watched)
+            ]
+        )
 
     async def _absent(self, signature: str, slot: int) -> Mapping[str, Any] | None:
         """None where absence is proven; the three answers of one request are of one backend."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,7 @@ import aiohttp
 from pydantic_core import from_json
 
 from relayer.chains.connections import Connections
+from relayer.chains.wakeups import announced
 from relayer.domain.errors import Unavailable
 
 Observe = Callable[[str, float, bool], None]
@@ -117,7 +118,7 @@ class SolanaRpc:
                 self._observe(one.method, time.monotonic() - begun, answered)
         return answers
 
-    async def listen(self, calls: Sequence[Call]) -> AsyncIterator[None]:
+    def listen(self, calls: Sequence[Call]) -> AsyncGenerator[None, None]:
         """Subscribe, then yield at every notification until the connection ends.
 
         What a notification says is not looked at: simulations are announced as if they had
@@ -125,18 +126,8 @@ class SolanaRpc:
         """
         if self._ws_url is None:
             raise Unavailable("no WebSocket address is configured")
-        try:
-            async with (
-                aiohttp.ClientSession(headers=self._headers) as session,
-                session.ws_connect(self._ws_url, heartbeat=20.0) as socket,
-            ):
-                for place, one in enumerate(calls):
-                    await socket.send_json(_body(place, one.method, one.params))
-                async for frame in socket:
-                    if frame.type is aiohttp.WSMsgType.TEXT and '"params"' in frame.data:
-                        yield
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unavailable(f"the subscription broke: {error!r}") from error
+        bodies = [_body(place, one.method, one.params) for place, one in enumerate(calls)]
+        return announced(self._ws_url, bodies, headers=self._headers)
 
     async def close(self) -> None:
         """Close the session; calls under way end as Unavailable."""
