@@ -4,7 +4,10 @@ export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup fmt check test demo devnet bench soak deep lock clean
-.NOTPARALLEL: # the checks share caches, and the chains of the tests share two cores
+.NOTPARALLEL: # the checks share caches
+
+# All tests in two processes, file by file: most of their time is waiting for the blocks of chains.
+TOGETHER := --numprocesses 2 --dist loadfile
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,7 +28,7 @@ check: setup ## formatting, lint, types, layers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
 
 test: check ## everything that CI runs: the checks, then all tests (ARGS="tests/domain -x")
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest $(or $(ARGS),$(TOGETHER))
 
 deep: setup ## the same tests with many more random histories (fuzzing, stateful properties)
 	@HYPOTHESIS_PROFILE=deep FOUNDRY_PROFILE=deep .venv/bin/pytest --timeout=1800 $(ARGS)
