@@ -248,7 +248,8 @@ class QuorumWriter(_Acting[ChainWriter]):
     async def broadcast(self, submission: Submission) -> None:
         """Send the bytes to every endpoint; one that takes them is enough.
 
-        Raises what enough refuse, else Unavailable if too few answer.
+        Raises what enough refuse, else Unavailable if too few answer. What nobody takes may stand
+        on a reference that its maker made up: another endpoint makes the next one.
         """
         told: dict[int, Refusal | None] = {}
 
@@ -256,7 +257,11 @@ class QuorumWriter(_Acting[ChainWriter]):
             await writer.broadcast(submission)
 
         about = submission.tx
-        await self._endpoints.tell_all("broadcast", _or_refusal(put), told.__setitem__, about)
+        try:
+            await self._endpoints.tell_all("broadcast", _or_refusal(put), told.__setitem__, about)
+        except Transient:
+            self._doubt(submission)
+            raise
         if all(isinstance(answer, Refusal) for answer in told.values()):
             agreed = equal(told, self._endpoints.needed)
             words = Disagreement(f"endpoints refuse {submission.tx} for different reasons")

@@ -7,6 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from relayer.domain.address import (
 )
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.draft import Act, Attestation, Draft, Landing, LandingKind, Submission
-from relayer.domain.errors import Unwanted
+from relayer.domain.errors import Unavailable, Unwanted
 from relayer.domain.transfer import (
     ActKind,
     ChainFact,
@@ -159,9 +160,19 @@ class ChainHarness:
 
     async def submit(self, *acts: Act) -> tuple[Submission, Landing]:
         """Seal, broadcast, and wait until it landed, failed or died."""
+        submission = await self._sent(acts)
+        return submission, await self.landed(submission)
+
+    async def _sent(self, acts: Sequence[Act]) -> Submission:
+        """A submission that the chain took; one made with a liar's words is made again."""
+        for _ in self.liars:
+            submission = await self.writer.seal(acts, nonce=None)
+            with suppress(Unavailable):
+                await self.writer.broadcast(submission)
+                return submission
         submission = await self.writer.seal(acts, nonce=None)
         await self.writer.broadcast(submission)
-        return submission, await self.landed(submission)
+        return submission
 
     async def landed(self, submission: Submission) -> Landing:
         """Wait for the end of a submission."""

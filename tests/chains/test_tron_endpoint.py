@@ -20,6 +20,7 @@ from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.draft import Act, Attestation, Draft, LandingKind, Submission
 from relayer.domain.errors import (
+    FeeCapped,
     HistoryPruned,
     PayerEmpty,
     Refused,
@@ -174,7 +175,7 @@ async def act() -> Act:
         chain=CHAIN,
         terms={"deadline": "1", "epoch": "1"},
         digest=bytes(32),
-        dies_at=1,
+        dies_at=HEAD_MS // 1000 + 30,
     )
     signed = [
         Attestation(
@@ -338,11 +339,11 @@ async def test_the_last_look_finds_what_became_solid_meanwhile(node: Node, rpc: 
 
 
 async def test_a_sealed_submission_stands_on_the_solid_view(node: Node, rpc: TronRpc) -> None:
-    """Reference from the solid block, expiration from the head, a fee limit with room."""
+    """Reference from the solid block, expiration with the acts, a fee limit with room."""
     node.says("/wallet/triggerconstantcontract", constant(), constant(f"{600_000:064x}"))
     writer = TronWriter(config_of(node), rpc, PAYER)
     sealed = await writer.seal([await act()], nonce=None)
-    assert sealed.bounds == HEAD_MS + 60_000
+    assert sealed.bounds == HEAD_MS + 30_000
     assert bytes.fromhex("0008") + bytes.fromhex("22") + b"\x08" + b"\xab" * 8 in sealed.raw
     again = await writer.seal([await act()], nonce=None)
     assert again.tx != sealed.tx
@@ -364,7 +365,7 @@ async def test_a_call_above_the_cap_waits(node: Node, rpc: TronRpc) -> None:
     """No fee limit beyond the configured one is ever signed."""
     dear = {**constant(), "energy_used": 10**8}
     node.says("/wallet/triggerconstantcontract", dear, constant(f"{600_000:064x}"))
-    with pytest.raises(Unavailable, match="above the cap"):
+    with pytest.raises(FeeCapped, match="fee_limit_cap"):
         await TronWriter(config_of(node), rpc, PAYER).seal([await act()], nonce=None)
 
 

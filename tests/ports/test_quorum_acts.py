@@ -230,6 +230,27 @@ def test_whose_transaction_fails_is_asked_last(end: LandingKind) -> None:
     run(trial())
 
 
+def test_whose_transaction_nobody_takes_is_asked_last() -> None:
+    """A made-up reference block: the nodes wait for a block that never comes."""
+
+    async def trial() -> None:
+        nodes = three()
+        for node in nodes:
+            node.ordered = False
+        writer = writer_of(nodes)
+        first = await writer.seal([], nonce=None)
+        for node in nodes:
+            node.refuses = Unavailable("TAPOS_ERROR")
+        with pytest.raises(Unavailable):
+            await writer.broadcast(first)
+        for node in nodes:
+            node.refuses = None
+        second = await writer.seal([], nonce=None)
+        assert first.tx.partition("/")[0] != second.tx.partition("/")[0]
+
+    run(trial())
+
+
 def draft_by(nodes: Sequence[Node]) -> Callable[[], Any]:
     """Draft through nodes of which two must agree."""
     drafter = QuorumDrafter(cast("Endpoints[ChainDrafter]", pool(nodes)))
