@@ -163,7 +163,7 @@ class Ledger:
 
     def _check_nonce(self, deposit: Deposit) -> None:
         """A counted source has no gap: a missing nonce is a deposit nobody saw."""
-        if deposit.destination is None or not any(deposit.gateway):
+        if deposit.destination is None or not deposit.counted:
             return
         key = (deposit.source, deposit.destination)
         expected = self._nonces.get(key, 0)

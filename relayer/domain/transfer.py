@@ -72,6 +72,14 @@ class Deposit:
     time: int
     flaw: Reason | None = None
 
+    @property
+    def counted(self) -> bool:
+        """Whether a gateway counted it, which refunds nothing that is not voided.
+
+        What a place names (Solana) may have been refunded as flawed under older settings.
+        """
+        return any(self.gateway)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:

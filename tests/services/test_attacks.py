@@ -16,12 +16,22 @@ from prometheus_client import CollectorRegistry
 from relayer.app.control import control_routes
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
+from relayer.domain.draft import SigningRequest
 from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
 from relayer.domain.gate import CONTROL_RECORDS, GatePolicy, Halt, Scope, ScopeKind
 from relayer.domain.lifecycle import Stage, Transfer
-from relayer.domain.records import INBOX, TRANSFERS, TRANSFERS_TOPIC, RefundDue, inbox, state
-from relayer.domain.transfer import FAR_AHEAD, Deposit, Location, TransferId
+from relayer.domain.records import (
+    INBOX,
+    REQUESTS,
+    SIGNING_REQUESTS,
+    TRANSFERS,
+    TRANSFERS_TOPIC,
+    RefundDue,
+    inbox,
+    state,
+)
+from relayer.domain.transfer import FAR_AHEAD, ActKind, Deposit, Location, TransferId
 from relayer.ports.bus import Out, Record
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Spread
@@ -258,6 +268,26 @@ async def test_a_refund_that_is_due_is_found_until_it_is_final(tmp_path: Path) -
         step()
 
     assert due == [(0, 0), (1, 0), (0, 2)]
+
+
+async def test_what_was_refunded_under_older_settings_is_never_delivered(tmp_path: Path) -> None:
+    """A deposit to a chain that is served since, refunded before: no void stands on that chain.
+
+    Attesters with new keys have new journals, so they look at the source too, as the lane does.
+    """
+    bridge = Bridge(tmp_path)
+    made = bridge.chains[BNB].deposit(deposit())
+    bridge.chains[BNB].refund(made, "back")
+    terms = await bridge.drafter(SOLANA).draft(
+        ActKind.DELIVER, made, dies_at=int(time.time()) + 20, attesters=[]
+    )
+    request = REQUESTS.encode(SigningRequest(deposit=made, draft=terms))
+    async with bridge.running() as bus:
+        await _told(bus, Stage.REFUNDED)
+        await bus.publish([Out(topic=SIGNING_REQUESTS, partition=0, key="k", value=request)])
+        await until(lambda: "refunded already" in str(bridge.observer.declines))
+
+    assert bridge.chains[SOLANA].executed == []
 
 
 class Frozen(RealClock):

@@ -215,7 +215,8 @@ class Attester:
             standing = receipt or "open"
             msg = f"{deposit.id.hex()} is {standing} on its destination: no {kind}"
             raise DraftRefused(msg)
-        if kind is ActKind.REFUND and await self._readers[deposit.source].refunded([deposit.id]):
+        pays = kind is ActKind.REFUND or (kind is ActKind.DELIVER and not deposit.counted)
+        if pays and await self._readers[deposit.source].refunded([deposit.id]):
             msg = f"{deposit.id.hex()} is refunded already"
             raise DraftRefused(msg)
         return receipt is ReceiptKind.VOIDED

@@ -146,7 +146,7 @@ class Effects:
     async def _marked(self, chain: ChainId | None, deposits: Sequence[Deposit]) -> list[Fact]:
         try:
             receipts = await self._receipts(chain, deposits)
-            refunded = await self._refunded([d for d in deposits if d.source == self.chain])
+            refunded = await self._refunded(deposits)
         except Transient as error:
             reason = _reading(error, Reason.DESTINATION_UNREADABLE)
             return [self._hold(deposit, reason, error, 0) for deposit in deposits]
@@ -163,9 +163,13 @@ class Effects:
         return await self._readers[chain].receipts([deposit.id for deposit in deposits])
 
     async def _refunded(self, deposits: Sequence[Deposit]) -> frozenset[TransferId]:
-        if not deposits:
-            return frozenset()
-        return await self._readers[self.chain].refunded([deposit.id for deposit in deposits])
+        """Those that are given back, where this lane does that or no void would tell of it."""
+        found: frozenset[TransferId] = frozenset()
+        asked = [one for one in deposits if one.source == self.chain or not one.counted]
+        for source in dict.fromkeys(one.source for one in asked):
+            ids = [one.id for one in asked if one.source == source]
+            found |= await self._readers[source].refunded(ids)
+        return found
 
     def _verified(self, deposit: Deposit, receipt: Receipt | None, *, refunded: bool) -> Fact:
         now = self._clock.now()
