@@ -48,6 +48,39 @@ async def test_a_batch_is_cut_where_the_node_wants_it() -> None:
         assert node.requests == 5
 
 
+async def test_calls_that_belong_together_are_never_cut() -> None:
+    """Two backends behind one address may differ: what proves an answer comes along with it."""
+
+    def count(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        return {**answer, "result": node.requests}
+
+    async with endpoint(rule=count) as node, aclosing(Closing(node.url, max_batch=5)) as rpc:
+        async with asyncio.TaskGroup() as group:
+            three = [("eth_call", [number]) for number in range(3)]
+            tasks = [group.create_task(rpc.batch(three, together=True)) for _ in range(9)]
+        assert all(len(set(task.result())) == 1 for task in tasks)
+        assert node.requests == 9
+
+
+@pytest.mark.parametrize("status", [200, 413])
+async def test_a_batch_that_is_refused_for_its_length_is_asked_in_parts(status: int) -> None:
+    """The caller does not notice, and the next batch is small from the start."""
+
+    def plan(body: Any) -> web.StreamResponse:
+        calls = body if isinstance(body, list) else [body]
+        if len(calls) > 4:
+            error = {"code": -32600, "message": "batch limit exceeded"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error}, status=status)
+        answers = [{"id": call["id"], "result": call["params"][0]} for call in calls]
+        return web.json_response(answers if isinstance(body, list) else answers[0])
+
+    async with endpoint(raw=plan) as node, aclosing(Closing(node.url)) as rpc:
+        assert await rpc.batch([("eth_call", [n]) for n in range(20)]) == list(range(20))
+        before = node.requests
+        assert await rpc.batch([("eth_call", [n]) for n in range(4)]) == list(range(4))
+        assert node.requests - before <= 2
+
+
 async def test_one_refused_call_does_not_spoil_its_neighbours() -> None:
     """A JSON-RPC error stands in its own place, with the node's code, words and data."""
 

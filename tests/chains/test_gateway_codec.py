@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import contracts_abi
 from relayer.chains.evm.codec import gateway_log, read_log
-from relayer.chains.evm.ranges import RangePlan
 from relayer.chains.gateway import events
 from relayer.chains.gateway.acts import payload
 from relayer.chains.gateway.events import fact_of
@@ -23,7 +22,7 @@ from relayer.chains.gateway.place import GatewayPlace
 from relayer.chains.gateway.recovery import signer_of
 from relayer.domain.address import Account, ChainId, account_from_evm, chain_key, word_of
 from relayer.domain.amount import RAW_UNIT, Shares
-from relayer.domain.errors import DraftRefused, Unavailable
+from relayer.domain.errors import DraftRefused
 from relayer.domain.transfer import (
     ActKind,
     Delivery,
@@ -215,34 +214,3 @@ def test_ids_are_what_the_contract_computes() -> None:
     encoded = encode(["bytes32", "bytes32", "bytes32", "bytes32", "uint64"], words)
 
     assert counted_id(PEER, PEER_GATEWAY, HOME, 3) == keccak(encoded)
-
-
-@given(
-    first=st.integers(0, 10**6),
-    length=st.integers(0, 5_000),
-    width=st.integers(1, 3_000),
-    refusals=st.lists(st.booleans(), max_size=200),
-)
-def test_a_range_is_covered_once_whatever_the_endpoint_refuses(
-    first: int, length: int, width: int, refusals: list[bool]
-) -> None:
-    """Each height is asked for successfully once, in order, none skipped."""
-    plan = RangePlan(first=first, last=first + length - 1, width=width, widest=3_000)
-    read: list[int] = []
-    moods = iter(refusals)
-    while (piece := plan.piece) is not None:
-        if next(moods, False) and piece[0] != piece[1]:
-            plan.refused()
-            continue
-        read += range(piece[0], piece[1] + 1)
-        plan.took()
-
-    assert read == list(range(first, first + length))
-
-
-def test_a_single_block_that_is_refused_is_not_skipped() -> None:
-    """Rather no answer than a hole."""
-    plan = RangePlan(first=5, last=9, width=1, widest=1)
-
-    with pytest.raises(Unavailable):
-        plan.refused()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from relayer.chains.width import Width
 from relayer.domain.errors import Unavailable
 
 
@@ -11,31 +12,29 @@ from relayer.domain.errors import Unavailable
 class RangePlan:
     """Covers [first, last] in order, each height once; a refused piece comes again, narrower.
 
-    ``width`` is blocks per piece; it halves with a refusal and grows slowly back to ``widest``.
+    ``width`` is blocks per piece, and outlives the plan.
     """
 
     first: int
     last: int
-    width: int
-    widest: int
+    width: Width
 
     @property
     def piece(self) -> tuple[int, int] | None:
         """The next piece, both ends included; None when all is read."""
         if self.first > self.last:
             return None
-        return self.first, min(self.last, self.first + self.width - 1)
+        return self.first, min(self.last, self.first + self.width.now - 1)
 
     def took(self) -> None:
         """The piece was read whole: go on behind it."""
         piece = self.piece
         if piece is not None:
             self.first = piece[1] + 1
-            self.width = min(self.widest, self.width + max(1, self.width // 8))
+            self.width.took(piece[1] - piece[0] + 1)
 
     def refused(self) -> None:
         """The piece was too wide for the endpoint; Unavailable if it was a single block."""
         piece = self.piece
-        if piece is None or piece[0] == piece[1]:
+        if piece is None or not self.width.refused(piece[1] - piece[0] + 1):
             raise Unavailable(f"the endpoint refuses the logs of block {self.first} alone")
-        self.width = max(1, (piece[1] - piece[0] + 1) // 2)

@@ -33,6 +33,7 @@ from relayer.chains.gateway.reads import (
     snapshot_call,
 )
 from relayer.chains.wakeups import Paces, ticks
+from relayer.chains.width import Width
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -62,7 +63,7 @@ class EvmReader:
         self._config = config
         self._place = config.place
         self._rpc = rpc
-        self._width = config.range_blocks
+        self._width = Width(config.range_blocks)
         self._head: Head | None = None
         self._known: dict[int, Header] = {}
         self._filter = {
@@ -94,7 +95,7 @@ class EvmReader:
         endpoint that lags; HistoryPruned where it no longer holds the blocks.
         """
         await self._require_final(last)
-        plan = RangePlan(first, last, self._width, self._config.range_blocks)
+        plan = RangePlan(first, last, self._width)
         facts: list[ChainFact] = []
         while (piece := plan.piece) is not None:
             try:
@@ -105,7 +106,6 @@ class EvmReader:
                 plan.refused()
             else:
                 plan.took()
-            self._width = plan.width
         return facts
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
@@ -201,7 +201,7 @@ class EvmReader:
         """
         wanted = {**self._filter, "fromBlock": hex(first), "toBlock": hex(last)}
         ends = [("eth_getBlockByNumber", [hex(end), False]) for end in (first, last)]
-        answers = await self._rpc.batch([("eth_getLogs", [wanted]), *ends])
+        answers = await self._rpc.batch([("eth_getLogs", [wanted]), *ends], together=True)
         if isinstance(answers[0], NodeRefused) and is_pruned(answers[0]):
             raise HistoryPruned(str(answers[0])) from answers[0]
         raw, start, end = map(good, answers)
@@ -258,7 +258,8 @@ class EvmReader:
                 ("eth_getBlockByNumber", [FINALIZED, False]),
                 ("eth_getBlockByNumber", [hex(height), False]),
                 ("eth_getTransactionReceipt", [tx]),
-            ]
+            ],
+            together=True,
         )
         head, block, receipt = map(good, answers)
         final = self._final_of(head)

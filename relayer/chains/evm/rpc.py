@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -17,10 +17,14 @@ from pydantic_core import from_json
 
 from relayer.chains.connections import Connections
 from relayer.chains.wakeups import announced
+from relayer.chains.width import Width
 from relayer.domain.errors import Unavailable
 
 Call = tuple[str, Sequence[Any]]
 """A method and its parameters."""
+
+_Group = list[tuple[Call, asyncio.Future[Any]]]
+"""Calls that travel in one request, and who waits for them."""
 
 Observe = Callable[[str, float, bool], None]
 """Told after every call: method, seconds, and whether the node answered it."""
@@ -45,6 +49,14 @@ class NodeRefused(Unavailable):
         super().__init__(f"{method}: {self.words} ({self.code})")
 
 
+class TooMuch(Unavailable):
+    """The node does not take so many calls, or so long an answer, in one request."""
+
+
+_SIZE_STATUS: Final = frozenset({400, 403, 413, 422})
+"""HTTP states by which providers refuse a batch as such, for its length or at all."""
+
+
 class EvmRpc:
     """One endpoint. Every call has a timeout; the session opens with the first one."""
 
@@ -59,9 +71,10 @@ class EvmRpc:
         max_batch: int = 100,
         connections: Connections | None = None,
     ) -> None:
-        """Remember the endpoint; ``max_batch`` is how many calls it takes in one request.
+        """Remember the endpoint; ``max_batch`` is the most calls put into one request.
 
-        ``ws_url`` is where it announces new blocks, if it does.
+        Fewer are, where the endpoint refuses so many. ``ws_url`` is where it announces new blocks,
+        if it does.
         ``connections`` are shared with others that ask the same endpoint, and stay open.
         """
         self._connections = connections or Connections()
@@ -70,40 +83,55 @@ class EvmRpc:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._observe = observe or _unobserved
-        self._max_batch = max_batch
+        self._width = Width(max_batch)
         self._session: aiohttp.ClientSession | None = None
-        self._queue: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._queue: list[_Group] = []
         self._sending: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
         """The result of one call; NodeRefused or Unavailable otherwise."""
         return good((await self.batch([(method, params)]))[0])
 
-    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+    def room(self, beside: int) -> int:
+        """How many calls one request takes beside some others, as far as is known; at least 1."""
+        return max(1, self._width.now - beside)
+
+    async def batch(self, calls: Sequence[Call], *, together: bool = False) -> list[Any]:
         """The results of several calls in their order; a refused one is a NodeRefused in its place.
 
-        Calls made by others in the same turn of the loop travel in the same request. Unavailable
-        if any call has no answer at all.
+        Calls made by others in the same turn of the loop travel in the same request, which the
+        node may want to be cut; those that go ``together`` are never cut, so that one backend
+        answers them (TooMuch if it has too many). Unavailable if any call has no answer at all.
         """
         loop = asyncio.get_running_loop()
         waiting: list[asyncio.Future[Any]] = [loop.create_future() for _ in calls]
         if not self._queue:
             loop.call_soon(self._flush)
-        self._queue += zip(calls, waiting, strict=True)
+        pairs = list(zip(calls, waiting, strict=True))
+        self._queue += [pairs] if together else [[pair] for pair in pairs]
         return [await future for future in waiting]
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
-        for start in range(0, len(queue), self._max_batch):
-            task = asyncio.create_task(self._send(queue[start : start + self._max_batch]))
+        self._send_all(queue)
+
+    def _send_all(self, groups: Sequence[_Group]) -> None:
+        for some in _packed(groups, self._width.now):
+            task = asyncio.create_task(self._send(some))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def _send(self, queue: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
+    async def _send(self, groups: Sequence[_Group]) -> None:
         """Ask for queued calls in one request, and hand every answer to who waits for it."""
+        queue = [pair for group in groups for pair in group]
         try:
             results = await self._told([call for call, _ in queue])
+            self._width.took(len(queue))
         except Unavailable as error:
+            self._width.refused(len(queue))
+            if isinstance(error, TooMuch) and len(groups) > 1:
+                self._send_all(groups)
+                return
             results = [error] * len(queue)
         except Exception as error:  # noqa: BLE001 - an answer out of all form; nobody may wait for ever
             told = Unavailable(f"the node's answer is not in form: {error!r}"[:_MAX_WORDS])
@@ -134,21 +162,20 @@ class EvmRpc:
         answers = answer if isinstance(answer, list) else [answer]
         if len(calls) > 1 and not isinstance(answer, list):
             error = answer.get("error") if isinstance(answer, dict) else None
-            raise Unavailable(f"the node does not answer batches: {str(error)[:_MAX_WORDS]}")
+            raise TooMuch(f"the node does not answer such a batch: {str(error)[:_MAX_WORDS]}")
         by_id = {one["id"]: one for one in answers if _has_number(one)}
         return [_outcome(method, by_id.get(number)) for number, (method, _) in enumerate(calls)]
 
     async def post(self, body: bytes) -> Any:
         """The decoded answer to a request body; Unavailable if there is none."""
-        if self._session is None:
-            self._session = self._connections.session(self._headers, self._timeout)
         try:
-            async with self._session.post(self._url, data=body) as response:
-                text = await _read(response)
-                if response.status >= 400 and not text.startswith((b"{", b"[")):
-                    raise Unavailable(f"the node answered HTTP {response.status}")
-                # not json.loads: deep nesting would overflow the C stack and end the process
-                return from_json(text)
+            status, text = await self._exchange(body)
+            if status in _SIZE_STATUS and body.startswith(b"["):
+                raise TooMuch(f"the node answered HTTP {status} to a batch")
+            if status >= 400 and not text.startswith((b"{", b"[")):
+                raise Unavailable(f"the node answered HTTP {status}")
+            # not json.loads: deep nesting would overflow the C stack and end the process
+            return from_json(text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the node did not answer: {type(error).__name__}") from error
         except ValueError as error:
@@ -166,6 +193,13 @@ class EvmRpc:
         asked = _request(1, ("eth_subscribe", ["newHeads"]))
         return announced(self._ws_url, [asked], headers=self._headers, silence=_SILENCE_SECONDS)
 
+    async def _exchange(self, body: bytes) -> tuple[int, bytes]:
+        """HTTP status and body."""
+        if self._session is None:
+            self._session = self._connections.session(self._headers, self._timeout)
+        async with self._session.post(self._url, data=body) as response:
+            return response.status, await _read(response)
+
     async def close(self) -> None:
         """Close the session; again is harmless, and a later call opens a new one."""
         session, self._session = self._session, None
@@ -174,6 +208,18 @@ class EvmRpc:
             if self._owned:
                 await self._connections.close()
             await asyncio.sleep(0)
+
+
+def _packed(groups: Sequence[_Group], most: int) -> Iterator[list[_Group]]:
+    """Groups in requests of at most ``most`` calls; a larger one travels alone."""
+    some: list[_Group] = []
+    for group in groups:
+        if some and sum(map(len, some)) + len(group) > most:
+            yield some
+            some = []
+        some.append(group)
+    if some:
+        yield some
 
 
 def good(result: Any) -> Any:

@@ -152,8 +152,9 @@ class EvmWriter:
         final, newest = (read_quantity(good(one), "nonce") for one in counts)
         settled = [one for one in submissions if (one.nonce or 0) < final]
         found = {one.tx: PENDING for one in submissions}
-        for start in range(0, len(settled), _RECEIPTS):
-            found |= await self._settled(settled[start : start + _RECEIPTS])
+        some = min(_RECEIPTS, self._rpc.room(beside=2))
+        for start in range(0, len(settled), some):
+            found |= await self._settled(settled[start : start + some])
         return Landings(of=found, next_nonce=newest)
 
     async def outbid(self, nonce: int, rivals: Sequence[Submission], *, empty: bool) -> Submission:
@@ -296,7 +297,8 @@ class EvmWriter:
                 *(("eth_getTransactionReceipt", [one.tx]) for one in submissions),
                 ("eth_getBlockByNumber", [FINALIZED, False]),
                 ("eth_getTransactionCount", [hex_of(self._payer.public), FINALIZED]),
-            ]
+            ],
+            together=True,
         )
         height, final = read_header(good(head) or {}).height, read_quantity(good(used), "nonce")
         mined = {

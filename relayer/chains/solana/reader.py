@@ -15,11 +15,12 @@ from relayer.chains.solana.acts import receipt_account
 from relayer.chains.solana.codec import Codec
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.programs import CLOCK
-from relayer.chains.solana.rpc import Call, SolanaRpc, understood
+from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, is_too_much, understood
 from relayer.chains.solana.signatures import SignatureIndex
 from relayer.chains.solana.supply import SupplyReader
 from relayer.chains.solana.transaction import is_signature, read_transaction
 from relayer.chains.wakeups import Paces, ticks
+from relayer.chains.width import Width
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -57,6 +58,7 @@ class SolanaReader:
         )
         self._facts: OrderedDict[str, tuple[ChainFact, ...]] = OrderedDict()
         self._reading = asyncio.Lock()
+        self._accounts = Width(_ACCOUNTS_AT_ONCE)
         self._final = -1
 
     @property
@@ -105,18 +107,31 @@ class SolanaReader:
         """
         accounts = [str(receipt_account(self._config, one)) for one in ids]
         found: dict[TransferId, Receipt] = {}
-        calls = [
-            Call("getMultipleAccounts", (accounts[at : at + _ACCOUNTS_AT_ONCE], _FINAL))
-            for at in range(0, len(accounts), _ACCOUNTS_AT_ONCE)
-        ]
-        answers = await self._rpc.batch(calls)
+        values = await self._values(accounts)
         with understood("receipts"):
-            values = [value for answer in answers for value in answer["value"]]
             for one, value in zip(ids, values, strict=True):
                 receipt = self._receipt(value)
                 if receipt is not None:
                     found[one] = receipt
         return found
+
+    async def _values(self, accounts: Sequence[str]) -> list[Any]:
+        """What accounts hold, in as many calls as the node wants: plans allow five to a hundred."""
+        while True:
+            size = self._accounts.now
+            parts = [accounts[at : at + size] for at in range(0, len(accounts), size)]
+            answers = await self._rpc.try_each(
+                [Call("getMultipleAccounts", (part, _FINAL)) for part in parts]
+            )
+            refusal = next((one for one in answers if isinstance(one, NodeError)), None)
+            if refusal is None:
+                self._accounts.took(min(size, len(accounts)))
+                with understood("getMultipleAccounts"):
+                    return [
+                        one for pair in zip(parts, answers, strict=True) for one in _each(*pair)
+                    ]
+            if not is_too_much(refusal) or not self._accounts.refused(len(parts[0])):
+                raise refusal
 
     async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
         """Those ids of deposits made here that are refunded: their receipt here is done."""
@@ -175,13 +190,13 @@ class SolanaReader:
         size = self._config.batch_calls
         for at in range(0, len(wanted), size):
             part = wanted[at : at + size]
-            answers = await self._rpc.batch(
+            answers = await self._rpc.try_each(
                 [Call("getTransaction", (signature, _TRANSACTION)) for signature in part]
             )
             for signature, answer in zip(part, answers, strict=True):
-                if answer is None:
-                    raise Unavailable(f"the endpoint lists {signature} and does not have it")
-                read[signature] = self._decode(signature, answer)
+                if isinstance(answer, Mapping):  # kept, whatever became of the others
+                    read[signature] = self._decode(signature, answer)
+            _require_read(part, answers)
         return [read[signature] for signature in signatures]
 
     def _decode(self, signature: str, answer: Mapping[str, Any]) -> tuple[ChainFact, ...]:
@@ -199,6 +214,21 @@ class SolanaReader:
             return None
         voided = account.amount > 0
         return Receipt(kind=ReceiptKind.VOIDED if voided else ReceiptKind.DELIVERED)
+
+
+def _each(accounts: Sequence[str], answer: Mapping[str, Any]) -> Sequence[Any]:
+    values: Sequence[Any] = answer["value"]
+    if len(values) != len(accounts):
+        raise ValueError(f"{len(values)} values for {len(accounts)} accounts")
+    return values
+
+
+def _require_read(signatures: Sequence[str], answers: Sequence[Any]) -> None:
+    for signature, answer in zip(signatures, answers, strict=True):
+        if isinstance(answer, NodeError):
+            raise answer
+        if not isinstance(answer, Mapping):
+            raise Unavailable(f"the endpoint lists {signature} and does not have it")
 
 
 def _require_absent(signature: str, slot: int, final: int, oldest: Any) -> None:

@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from relayer.chains.connections import Connections
 from relayer.chains.wakeups import announced
+from relayer.chains.width import Width
 from relayer.domain.errors import Unavailable
 
 Observe = Callable[[str, float, bool], None]
@@ -40,11 +41,29 @@ class NodeError(Unavailable):
         super().__init__(f"{method}: {self.code} {error.get('message')}")
 
 
+class TooMuch(Unavailable):
+    """The node does not take so many calls, or so long an answer, at once."""
+
+
 class Call(NamedTuple):
     """One method with its parameters."""
 
     method: str
     params: Sequence[Any] = ()
+
+
+_SIZE_STATUS: Final = frozenset({400, 403, 413, 422})
+"""HTTP states by which providers refuse a batch as such, for its length or at all."""
+_SIZE_CODES: Final = frozenset({-32600, -32602, -32615, 413})
+_SIZE_WORDS: Final = ("too many", "too large", "too big", "limit", "exceed", "maximum")
+
+
+def is_too_much(error: NodeError) -> bool:
+    """Whether a node refused a call because of how much it asks for, in any of their words."""
+    words = str(error).lower()
+    return error.code in _SIZE_CODES or (
+        "rate" not in words and any(w in words for w in _SIZE_WORDS)
+    )
 
 
 _Waiting = tuple[Call, asyncio.Future[Any]]
@@ -76,7 +95,8 @@ class SolanaRpc:
         self._headers = {**_HEADERS, **(headers or {})}
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._observe = observe
-        self._batch_calls = batch_calls
+        self.width = Width(batch_calls)
+        """Calls that the node takes in one request, as far as is known."""
         self._session: aiohttp.ClientSession | None = None
         self._waiting: list[_Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +126,10 @@ class SolanaRpc:
         return results
 
     async def try_batch(self, calls: Sequence[Call]) -> list[Any]:
-        """As ``batch``, with refusals standing as NodeError where their results would be."""
+        """As ``batch``, with refusals standing as NodeError where their results would be.
+
+        All travel in one request, so that one backend answers them: TooMuch if it has too many.
+        """
         if not calls:
             return []
         begun, answered = time.monotonic(), False
@@ -117,6 +140,23 @@ class SolanaRpc:
             for one in calls:
                 self._observe(one.method, time.monotonic() - begun, answered)
         return answers
+
+    async def try_each(self, calls: Sequence[Call]) -> list[Any]:
+        """As ``try_batch``, in as many requests as the node wants: for calls that stand alone."""
+        results: list[Any] = []
+        while len(results) < len(calls):
+            part = calls[len(results) : len(results) + self.width.now]
+            try:
+                results += await self.try_batch(part)
+            except TooMuch:
+                if not self.width.refused(len(part)):
+                    raise
+            except Unavailable:  # slow, rationed or cut: not again at once, and then less
+                self.width.refused(len(part))
+                raise
+            else:
+                self.width.took(len(part))
+        return results
 
     def listen(self, calls: Sequence[Call]) -> AsyncGenerator[None, None]:
         """Subscribe, then yield at every notification until the connection ends.
@@ -150,13 +190,14 @@ class SolanaRpc:
         """Send what was asked in this turn, in as few requests as the node's limits allow."""
         await asyncio.sleep(0)
         waiting, self._waiting = self._waiting, []
-        for at in range(0, len(waiting), self._batch_calls):
-            self._start(self._answer(waiting[at : at + self._batch_calls]))
+        size = self.width.now
+        for at in range(0, len(waiting), size):
+            self._start(self._answer(waiting[at : at + size]))
 
     async def _answer(self, waiting: list[_Waiting]) -> None:
         results: list[Any] = [Unavailable("the connection was closed") for _ in waiting]
         try:
-            results = await self.try_batch([one for one, _ in waiting])
+            results = await self.try_each([one for one, _ in waiting])
         except Unavailable as error:
             results = [Unavailable(str(error)) for _ in waiting]
         finally:
@@ -174,20 +215,27 @@ class SolanaRpc:
             return [_kept(names, await self._post(names, bodies[0]))]
         answers = await self._post(names, bodies)
         if not isinstance(answers, list):
-            raise Unavailable(f"{names}: the node answers a batch with {str(answers)[:200]}")
+            raise TooMuch(f"{names}: the node answers a batch with {str(answers)[:200]}")
         by_id = {answer["id"]: answer for answer in answers if _has_number(answer)}
         return [_kept(one.method, by_id.get(place)) for place, one in enumerate(calls)]
 
     async def _post(self, method: str, body: Any) -> Any:
         data = json.dumps(body, separators=(",", ":")).encode()
         try:
-            async with self._open().post(self._url, data=data) as response:
-                if response.status != 200:
-                    raise Unavailable(f"{method}: HTTP {response.status}")
-                # not json.loads: deep nesting would overflow the C stack and end the process
-                return from_json(await _read(method, response))
+            status, text = await self._send(method, data)
+            if status in _SIZE_STATUS and isinstance(body, list):
+                raise TooMuch(f"{method}: HTTP {status} for {len(body)} calls")
+            if status != 200:
+                raise Unavailable(f"{method}: HTTP {status}")
+            # not json.loads: deep nesting would overflow the C stack and end the process
+            return from_json(text)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{method}: {type(error).__name__} {error}") from error
+
+    async def _send(self, method: str, data: bytes) -> tuple[int, bytes]:
+        """HTTP status and body."""
+        async with self._open().post(self._url, data=data) as response:
+            return response.status, await _read(method, response)
 
 
 async def _read(method: str, response: aiohttp.ClientResponse) -> bytes:

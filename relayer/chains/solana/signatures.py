@@ -15,8 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relayer.chains.solana.accounts import key_text
-from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, understood
+from relayer.chains.solana.rpc import (
+    Call,
+    NodeError,
+    SolanaRpc,
+    TooMuch,
+    is_too_much,
+    understood,
+)
 from relayer.chains.solana.transaction import is_signature
+from relayer.chains.width import Width
 from relayer.domain.errors import HistoryPruned, Unavailable
 
 _CURSOR_UNKNOWN: Final = -32020
@@ -44,13 +52,23 @@ class _Known:
     places: list[Place] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Walk:
+    """Back from ``final`` to ``first``; ``limit`` is what the last page asked for may hold."""
+
+    address: str
+    first: int
+    final: int
+    limit: int
+
+
 class SignatureIndex:
     """The successful transactions of some addresses, by slot."""
 
     def __init__(self, rpc: SolanaRpc, addresses: Sequence[bytes], *, page: int, kept: int) -> None:
-        """Watch ``addresses``; ask for ``page`` signatures at once, remember ``kept`` of them."""
+        """Watch ``addresses``; ask for up to ``page`` signatures at once, remember ``kept``."""
         self._rpc = rpc
-        self._page = page
+        self._width = Width(page)
         self._kept = kept
         self._known = {key_text(address): _Known() for address in addresses}
         self._walking = asyncio.Lock()
@@ -75,20 +93,72 @@ class SignatureIndex:
         return sorted(found)
 
     async def _walk(self, addresses: list[str], first: int, final: int) -> None:
-        calls = [self._call(address, first, final, None) for address in addresses]
-        *pages, oldest = await self._rpc.try_batch([*calls, Call("getFirstAvailableBlock")])
+        """Walk over as many addresses together as the node takes in one request."""
+        done = 0
+        while done < len(addresses):
+            some = addresses[done : done + max(1, self._rpc.width.now - 1)]
+            walks = [_Walk(address, first, final, self._width.now) for address in some]
+            try:
+                taken = await self._walk_together(walks)
+            except TooMuch:
+                if len(some) == 1:
+                    raise  # the page and what is purged must be one backend's words
+                self._rpc.width.refused(len(some) + 1)
+            else:
+                done += len(some) if taken else 0
+
+    async def _walk_together(self, walks: Sequence[_Walk]) -> bool:
+        """False if the pages have to be asked for again, smaller."""
+        first = walks[0].first
+        calls = [self._call(walk, None) for walk in walks]
+        *pages, oldest = await self._asked([*calls, Call("getFirstAvailableBlock")])
+        if any(self._narrower(page, walks[0].limit) for page in pages):
+            return False
         _refuse_pruned(oldest, first)
         with understood("getSignaturesForAddress"):
-            for address, page in zip(addresses, pages, strict=True):
-                await self._extend(address, page, first, final)
+            for walk, page in zip(walks, pages, strict=True):
+                await self._extend(walk, page)
         if oldest and oldest + _EDGE > first:
             _refuse_pruned(await self._rpc.call("getFirstAvailableBlock"), first)
+        return True
 
-    def _call(self, address: str, first: int, final: int, before: str | None) -> Call:
+    async def _asked(self, calls: Sequence[Call]) -> list[Any]:
+        try:
+            answers = await self._rpc.try_batch(calls)
+        except TooMuch:
+            raise
+        except Unavailable:  # slow, rationed or cut: not again at once, and then less
+            self._width.refused(self._width.now)
+            raise
+        return answers
+
+    def _narrower(self, page: Any, limit: int) -> bool:
+        """Whether a page is worth asking for again, smaller."""
+        if not isinstance(page, NodeError):
+            self._width.took(len(page) if isinstance(page, list) else 0)
+            return False
+        return is_too_much(page) and self._width.refused(limit)
+
+    async def _next(self, walk: _Walk, before: str | None) -> Any:
+        """The page behind a signature (None: the first one); ``walk.limit`` is what it may hold.
+
+        What is purged is asked with every page: the next one may come from another backend.
+        """
+        while True:
+            walk.limit = self._width.now
+            page, oldest = await self._asked(
+                [self._call(walk, before), Call("getFirstAvailableBlock")]
+            )
+            if not self._narrower(page, walk.limit):
+                _refuse_pruned(oldest, walk.first)
+                return page
+
+    def _call(self, walk: _Walk, before: str | None) -> Call:
+        address, first = walk.address, walk.first
         options: dict[str, Any] = {
             "commitment": "finalized",
-            "limit": self._page,
-            "minContextSlot": final,
+            "limit": walk.limit,
+            "minContextSlot": walk.final,
         }
         known = self._known[address]
         if known.newest is not None and known.low <= first <= known.high + 1:
@@ -97,8 +167,9 @@ class SignatureIndex:
             options["before"] = before
         return Call("getSignaturesForAddress", (address, options))
 
-    async def _extend(self, address: str, page: Any, first: int, final: int) -> None:
+    async def _extend(self, walk: _Walk, page: Any) -> None:
         """Walk back from a first page until below ``first`` or what is known, then remember."""
+        address, first, final = walk.address, walk.first, walk.final
         known, told = self._known[address], []
         joined = known.low <= first <= known.high + 1
         floor = known.high + 1 if joined else first
@@ -107,16 +178,14 @@ class SignatureIndex:
                 if page.code != _CURSOR_UNKNOWN or known.newest is None:
                     raise _behind(page)
                 self._known[address] = _Known()
-                page = (await self._rpc.try_batch([self._call(address, first, final, None)]))[0]
-                await self._extend(address, page, first, final)
+                await self._extend(walk, await self._next(walk, None))
                 return
             if not isinstance(page, list):
                 raise TypeError(page)
             told.extend(page)
-            if len(page) < self._page or page[-1]["slot"] < floor:
+            if len(page) < walk.limit or page[-1]["slot"] < floor:
                 break
-            before = page[-1]["signature"]
-            page = (await self._rpc.try_batch([self._call(address, first, final, before)]))[0]
+            page = await self._next(walk, page[-1]["signature"])
         self._remember(address, told, floor, final, joined=joined)
 
     def _remember(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
 
 from relayer.chains.gateway.events import GatewayLog, fact_of
 from relayer.chains.gateway.reads import (
@@ -17,6 +18,7 @@ from relayer.chains.gateway.reads import (
 from relayer.chains.tron.codec import TxInfo, is_txid, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.rpc import TronRpc
+from relayer.chains.width import Width
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.supply import SupplySnapshot
@@ -30,6 +32,8 @@ from relayer.domain.transfer import (
 )
 from relayer.ports.chain import Head
 
+_KEPT_BLOCKS: Final = 10_000
+
 
 class TronReader:
     """Final facts of one Tron chain from one endpoint."""
@@ -41,6 +45,8 @@ class TronReader:
         self._place = config.place
         self._gateway = tron_address(config.gateway)
         self._known_final = 0
+        self._width = Width(config.reads_at_once)
+        self._kept: dict[int, tuple[ChainFact, ...]] = {}
 
     @property
     def chain(self) -> ChainId:
@@ -66,7 +72,7 @@ class TronReader:
         """
         await self._require_final(last)
         blocks = await self._read_blocks(first, last)
-        return tuple(fact for infos in blocks for info in infos for fact in self._facts(info))
+        return tuple(fact for facts in blocks for fact in facts)
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The solid deposit at a place in a transaction's logs; empty if there is none.
@@ -137,21 +143,43 @@ class TronReader:
         infos = await self._rpc.solid_block_infos(number)
         return next((info for info in infos if info.tx == tx), None)
 
-    async def _read_blocks(self, first: int, last: int) -> list[tuple[TxInfo, ...]]:
-        found: dict[int, tuple[TxInfo, ...]] = {}
-        numbers = iter(range(first, last + 1))
+    async def _read_blocks(self, first: int, last: int) -> list[tuple[ChainFact, ...]]:
+        """The facts of each block, so many at once as the node answers.
+
+        What was read of a range that failed is kept until the range is whole, so that a node that
+        rations its answers is read to the end all the same.
+        """
+        numbers = range(first, last + 1)
+        found = {number: self._kept[number] for number in numbers if number in self._kept}
+        await self._read_missing([number for number in numbers if number not in found], found)
+        for number in numbers:
+            self._kept.pop(number, None)
+        return [found[number] for number in numbers]
+
+    async def _read_missing(
+        self, missing: Sequence[int], found: dict[int, tuple[ChainFact, ...]]
+    ) -> None:
+        waiting, width = iter(missing), self._width.now
 
         async def read() -> None:
-            for number in numbers:
-                found[number] = await self._rpc.solid_block_infos(number)
+            for number in waiting:
+                infos = await self._rpc.solid_block_infos(number)
+                found[number] = tuple(fact for info in infos for fact in self._facts(info))
+                self._keep(number, found[number])
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._config.reads_at_once, last - first + 1)):
+                for _ in range(min(width, len(missing))):
                     group.create_task(read())
         except ExceptionGroup as errors:
+            self._width.refused(width)
             raise errors.exceptions[0] from errors
-        return [found[number] for number in range(first, last + 1)]
+        self._width.took(len(missing))
+
+    def _keep(self, number: int, facts: tuple[ChainFact, ...]) -> None:
+        self._kept[number] = facts
+        while len(self._kept) > _KEPT_BLOCKS:
+            self._kept.pop(next(iter(self._kept)))
 
     def _facts(self, info: TxInfo) -> list[ChainFact]:
         if not info.succeeded:

@@ -224,14 +224,10 @@ class TronRpc:
         return answer
 
     async def _post(self, view: str, method: str, params: Mapping[str, object]) -> bytes:
-        if self._session is None:
-            self._session = self._connections.session(self._headers, self._timeout)
         url = f"{self._urls[view]}/{view}/{method}"
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
-            async with self._session.post(url, data=json.dumps(params).encode()) as response:
-                body = await _bounded(response)
-                status = response.status
+            status, body = await self._send(url, json.dumps(params).encode())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             msg = f"{host} {method}: {type(error).__name__} {error}"
             raise Unavailable(msg) from error
@@ -239,6 +235,13 @@ class TronRpc:
             msg = f"{host} {method}: HTTP {status}"
             raise Unavailable(msg)
         return body
+
+    async def _send(self, url: str, body: bytes) -> tuple[int, bytes]:
+        """HTTP status and body."""
+        if self._session is None:
+            self._session = self._connections.session(self._headers, self._timeout)
+        async with self._session.post(url, data=body) as response:
+            return response.status, await _bounded(response)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
