@@ -20,7 +20,7 @@ from tests.chains.harness import ChainHarness
 from tests.chains.liars import liar, lie_of_evm
 from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import through_three
+from tests.chains.several import ActingThroughThree, through_three
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,7 +50,7 @@ class TestEvmWithTron(ChainConformance):
         return harness_of(world, TRON, TRON_GATEWAY)
 
 
-class TestEvmThroughThreeEndpoints(Reading, Books, Misbehaving):
+class TestEvmThroughThreeEndpoints(Reading, ActingThroughThree, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")

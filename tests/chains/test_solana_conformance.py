@@ -13,13 +13,15 @@ from relayer.chains.solana.identity import prove
 from relayer.chains.solana.reader import SolanaReader
 from relayer.chains.solana.rpc import SolanaRpc
 from relayer.chains.solana.writer import SolanaWriter
+from relayer.domain.transfer import Deposit
 from tests.chains.books import Books
 from tests.chains.conformance import ChainConformance
-from tests.chains.harness import ChainHarness
+from tests.chains.forging import Part, rewriting
+from tests.chains.harness import ChainHarness, some_shares
 from tests.chains.liars import liar, lie_of_solana
 from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import through_three
+from tests.chains.several import ActingThroughThree, through_three
 from tests.chains.solana_world import (
     BNB,
     BNB_GATEWAY,
@@ -46,7 +48,7 @@ class TestSolana(ChainConformance):
         return world.harness(BNB, BNB_GATEWAY)
 
 
-class TestSolanaThroughThreeEndpoints(Reading, Books, Misbehaving):
+class TestSolanaThroughThreeEndpoints(Reading, ActingThroughThree, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")
@@ -63,3 +65,30 @@ class TestSolanaThroughThreeEndpoints(Reading, Books, Misbehaving):
             made = world.harness(BNB, BNB_GATEWAY)
             async with through_three(made, [lying], provers, ports) as several:
                 yield several
+
+    @pytest.mark.parametrize("part", Part)
+    async def test_a_rewritten_deposit_is_denied(
+        self, harness: ChainHarness, world: SolanaWorld, part: Part
+    ) -> None:
+        """One endpoint that changes what a transaction says is believed alone, and outvoted by two."""
+        [lying] = harness.liars
+        lying.lie = rewriting(part)
+        deposit = await harness.deposit(harness.burn_mint, some_shares())
+        rpc = SolanaRpc(lying.url)
+        alone = [
+            one
+            for _ in range(2)
+            for one in await SolanaReader(world.config, rpc).deposit_at(
+                deposit.location, deposit.height
+            )
+        ]
+        assert sum(one == deposit for one in alone) == 1
+        assert {one.id for one in alone} == {deposit.id}
+        height = (await harness.reader.final_head()).height
+        for _ in range(2):
+            told = await harness.reader.history(deposit.height, height)
+            assert [fact for fact in told if isinstance(fact, Deposit)] == [deposit]
+            assert list(await harness.reader.deposit_at(deposit.location, deposit.height)) == [
+                deposit
+            ]
+        await rpc.close()

@@ -41,7 +41,7 @@ from tests.chains.harness import ChainHarness, fresh_account
 from tests.chains.liars import liar, lie_of_tron
 from tests.chains.misbehaving import Misbehaving
 from tests.chains.reading import Reading
-from tests.chains.several import through_three
+from tests.chains.several import ActingThroughThree, through_three
 
 REAL = "XSTOCKS_TEST_TRON_URL" in os.environ
 PATIENT_SECONDS = 300 if REAL else 60
@@ -225,7 +225,7 @@ class TestTronWithBnb(ChainConformance):
         return harness_of(world, BNB, BNB_GATEWAY)
 
 
-class TestTronThroughThreeEndpoints(Reading, Books, Misbehaving):
+class TestTronThroughThreeEndpoints(Reading, ActingThroughThree, Books, Misbehaving):
     """What is read, drafted and sent through three endpoints, one of which lies at every other question."""
 
     @pytest_asyncio.fixture(loop_scope="module")

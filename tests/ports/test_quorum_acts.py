@@ -70,6 +70,11 @@ class Node:
         self._refuse()
         return self._submission(nonce)
 
+    async def balance(self) -> float:
+        """Its payer's coins."""
+        self._refuse()
+        return 2.5
+
     async def broadcast(self, submission: Submission) -> None:
         """Take it, or refuse."""
         self._refuse()
@@ -205,6 +210,34 @@ def test_a_transaction_is_sent_to_all_and_one_taker_is_enough() -> None:
     nodes[0].refuses = nodes[1].refuses = Unavailable("silent")
     with pytest.raises(Unavailable):
         run(writer_of(nodes).broadcast(TX))
+
+
+@pytest.mark.parametrize("nonce", [5, 9])
+def test_a_nonce_is_outbid_by_another_endpoint_than_the_last_one(nonce: int) -> None:
+    """Whose offer did not get in does not make the next one, and silence stops nothing."""
+
+    async def trial() -> None:
+        nodes = three()
+        writer = writer_of(nodes)
+        rivals = [await writer.seal([], nonce=nonce)]
+        dearer = await writer.outbid(nonce, rivals, empty=False)
+        assert dearer.nonce == nonce
+        assert dearer.tx.partition("/")[0] != rivals[0].tx.partition("/")[0]
+        for node in nodes[:2]:
+            node.refuses = Unavailable("silent")
+        assert (await writer.outbid(nonce, [*rivals, dearer], empty=True)).tx.startswith("2/")
+
+    run(trial())
+
+
+def test_a_balance_is_told_by_any_that_answers() -> None:
+    """It is for people: one endpoint's word is enough, and a dead one hides nothing."""
+    nodes = three(refuses=Unavailable("silent"))
+    assert run(writer_of(nodes).balance()) == 2.5
+    for node in nodes:
+        node.refuses = Unavailable("silent")
+    with pytest.raises(Unavailable):
+        run(writer_of(nodes).balance())
 
 
 @pytest.mark.parametrize("end", [LandingKind.FAILED, LandingKind.DEAD])
