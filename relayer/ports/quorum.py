@@ -165,6 +165,8 @@ class QuorumReader:
                     yield
                     if self._endpoints.rests(member.place) and self._best is not member:
                         break
+            # A reader that ends at once must not keep everything else from running.
+            await asyncio.sleep(_PAUSE)
             yield
 
     async def close(self) -> None:

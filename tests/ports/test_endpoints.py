@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -211,3 +211,21 @@ async def test_a_deaf_endpoint_keeps_nobody_asleep() -> None:
         await anext(ticks)
     await quorum.close()
     assert deaf.closed
+
+
+@virtual
+async def test_an_endpoint_that_ends_at_once_does_not_keep_the_loop_busy() -> None:
+    """Its ticks come with a pause: whoever else runs in the process gets a turn."""
+    quorum = quorum_of([Ending(grown())], 1)
+    begun, ticks = asyncio.get_running_loop().time(), quorum.wakeups()
+    for _ in range(20):
+        await anext(ticks)
+    assert asyncio.get_running_loop().time() - begun >= 4
+
+
+class Ending(Honest):
+    """A reader whose wake-ups end before the first."""
+
+    async def wakeups(self) -> AsyncIterator[None]:
+        for _ in ():
+            yield
