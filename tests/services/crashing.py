@@ -25,9 +25,9 @@ from relayer.ports.bus import Partition
 from relayer.services.relayer.effects import Pace
 from relayer.services.tracks import Tracks
 from tests.domain.samples import BNB, SOLANA, deposit
+from tests.ports.virtual import run
 from tests.services.bridge import Bridge, FixedReserve
 from tests.services.fake_chain import FakeChain
-from tests.services.virtual import VirtualClock, run
 
 BEGAN = 1_790_000_000.0
 SUPPLY = 10**24
@@ -47,6 +47,21 @@ _WATCHED = {
     "log": {"commit"},
     "follower": {"__anext__"},
 }
+
+
+class VirtualClock:
+    """The Clock of a process that runs on a VirtualLoop, whose time 0 is ``epoch``."""
+
+    def __init__(self, epoch: float) -> None:
+        self._epoch = epoch
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the loop."""
+        return self._epoch + asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; costs nothing."""
+        await asyncio.sleep(seconds)
 
 
 class Watched:
