@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.real_kafka import real_kafka
 
+for shared in ("bus", "chains", "devnet", "e2e", "services"):
+    pytest.register_assert_rewrite(f"tests.{shared}")  # a failed suite shows the values
+
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 """Silenced: both judge this machine's load, not the test."""
 

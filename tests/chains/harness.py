@@ -13,6 +13,7 @@ from typing import Protocol
 
 import base58
 
+from relayer.chains.tron.sender import OUT_OF_TIME
 from relayer.domain.address import (
     Account,
     ChainId,
@@ -81,6 +82,8 @@ class ChainHarness:
     """The proofs of identity of the endpoints, where there are several ..."""
     liars: Sequence[Liar] = ()
     """... and what the first one of them answers through."""
+    second_tries: int = 0
+    """How often an act is made again that a busy real node had no time for. A devnet has time."""
     nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(_fresh_nonce()))
 
     @property
@@ -159,7 +162,16 @@ class ChainHarness:
         return next(one for one in facts if isinstance(one, Deposit) and one.recipient == to)
 
     async def submit(self, *acts: Act) -> tuple[Submission, Landing]:
-        """Seal, broadcast, and wait until it landed, failed or died."""
+        """Seal, broadcast, and wait until it landed, failed or died.
+
+        What a node had no time for is made again, as the relayer does; what it refused is not.
+        """
+        for _ in range(self.second_tries):
+            with suppress(Unavailable):
+                submission = await self._sent(acts)
+                landing = await self.landed(submission)
+                if not _wanted_time(landing):
+                    return submission, landing
         submission = await self._sent(acts)
         return submission, await self.landed(submission)
 
@@ -222,11 +234,10 @@ class ChainHarness:
     async def refusal(self, act: Act) -> str:
         """The chain's word for not executing an act, before it is sent or after it has landed."""
         try:
-            submission = await self.writer.seal([act], nonce=None)
+            _, landing = await self.submit(act)
         except Unwanted as word:
             return str(word)
-        await self.writer.broadcast(submission)
-        landing = await self.landed(submission)
+        assert not _wanted_time(landing), "no refusal: the node had no time for it"
         assert landing.kind is LandingKind.FAILED or act.deposit.id in landing.skipped
         return landing.skipped.get(act.deposit.id, landing.detail)
 
@@ -234,6 +245,11 @@ class ChainHarness:
 async def landing_of(writer: ChainWriter, submission: Submission) -> Landing:
     """What a writer says of one submission."""
     return (await writer.landings([submission])).of[submission.tx]
+
+
+def _wanted_time(landing: Landing) -> bool:
+    """Whether nothing was decided: the node gave the call up, or mined nothing in time."""
+    return landing.kind is LandingKind.DEAD or landing.detail.startswith(OUT_OF_TIME)
 
 
 class Wanted(Protocol):

@@ -204,6 +204,7 @@ def harness_of(world: World, peer: ChainId, gateway: Account | None) -> ChainHar
         doom=doom,
         penniless=penniless,
         fund=fund,
+        second_tries=3 if REAL else 0,
     )
 
 

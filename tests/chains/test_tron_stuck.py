@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 Node = tuple[TronDevnet, World]
 
+ONE_CALL = 4
+"""How often a call that timed out is asked before it is given up."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[Node]:
@@ -165,6 +168,27 @@ async def test_a_batch_that_takes_too_long_is_halved(
     for place in (0, 2):
         _, landing = await harness.submit(*acts[place : place + 2])
         assert landing.kind is LandingKind.LANDED
+
+
+async def test_the_suite_is_patient_with_a_busy_node_and_takes_no_lack_of_time_for_a_refusal(
+    devnet: TronDevnet, harness: ChainHarness
+) -> None:
+    """As on a real node that is cold: OUT_OF_TIME and timed out calls are tried again, once each."""
+    deposits = [inward(harness) for _ in range(3)]
+    acts = [await harness.act(ActKind.DELIVER, one) for one in deposits]
+    patient = replace(harness, second_tries=1)
+    for act, fault, times in (
+        (acts[0], devnet.faults.out_of_time, 1),
+        (acts[1], devnet.faults.cold, ONE_CALL),
+    ):
+        fault(times)
+        _, landing = await patient.submit(act)
+        assert landing.kind is LandingKind.LANDED
+        held = await harness.shares_of(act.deposit.recipient, "TSLAx")
+        assert held == act.deposit.shares
+    devnet.faults.out_of_time(1)
+    with pytest.raises(AssertionError, match="no time"):
+        await replace(harness, second_tries=0).refusal(acts[2])
 
 
 async def test_too_little_energy_fails_whole_and_costs_no_more_than_its_limit(
