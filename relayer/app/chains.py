@@ -136,7 +136,8 @@ class _EvmKit(Opened):
     def depositor(self, secret: str) -> Depositor:
         from relayer.chains.evm.depositor import EvmDepositor
 
-        return EvmDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
+        user = _user_secp256k1(secret)
+        return self._user(lambda at: EvmDepositor(self._configs[at], self._rpc(at), user))
 
 
 class _TronKit(Opened):
@@ -209,7 +210,8 @@ class _TronKit(Opened):
     def depositor(self, secret: str) -> Depositor:
         from relayer.chains.tron.depositor import TronDepositor
 
-        return TronDepositor(self._configs[0], self._rpc(0), _user_secp256k1(secret))
+        user = _user_secp256k1(secret)
+        return self._user(lambda at: TronDepositor(self._configs[at], self._rpc(at), user))
 
 
 class _SolanaKit(Opened):
@@ -303,7 +305,7 @@ class _SolanaKit(Opened):
         from relayer.signing.local import parse_secret
 
         seed = parse_secret(secret, "the user's key")[:32]
-        return SolanaDepositor(self._configs[0], self._rpc(0), seed)
+        return self._user(lambda at: SolanaDepositor(self._configs[at], self._rpc(at), seed))
 
 
 def secp256k1(settings: Settings, place: str) -> Signer:

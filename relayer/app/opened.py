@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.transfer import TokenPlace
+from relayer.ports.chain import Depositor
 from relayer.ports.endpoints import Endpoint, Endpoints
 from relayer.ports.health import EndpointObserver
+from relayer.ports.user import FailoverDepositor
 from relayer.settings import ChainSettings, Settings
 
 P = TypeVar("P")
@@ -86,6 +88,15 @@ class Opened(ABC):
         pool = Endpoints(chain.id, members, chain.needed, self._given.watch)
         self._pools.append(pool)
         return pool
+
+    def _user(self, port: Callable[[int], Depositor]) -> Depositor:
+        """A user who goes on to the next endpoint when one does not answer."""
+        places = range(len(self._given.chain.endpoints))
+        if len(places) == 1:
+            return port(0)
+        return FailoverDepositor(
+            [Endpoint(place=at, port=port(at), prove=self._prover(at)) for at in places]
+        )
 
     @abstractmethod
     def _prover(self, place: int) -> Callable[[], Awaitable[None]]:

@@ -92,7 +92,7 @@ async def test_nothing_forged_is_believed_and_everything_is_delivered(hostile: H
 
 
 async def test_no_lie_halts_and_the_liar_is_named_by_its_place(hostile: Hostile) -> None:
-    """The monitor weighs true books all the time; the metrics show who dissents."""
+    """The monitor weighs true books all the time; the metrics show who dissents, and nobody else."""
     for lying in hostile.liars:
         lying.mood = Mood.LYING
     child = Child(config=hostile.config, log=hostile.config.parent / "hostile.log")
@@ -104,7 +104,8 @@ async def test_no_lie_halts_and_the_liar_is_named_by_its_place(hostile: Hostile)
         assert await child.stop() == 0
 
     blamed = {line.split("{")[1].split("}")[0] for line in lines if not line.endswith(" 0.0")}
-    assert any('endpoint="1"' in labels for labels in blamed), lines
+    assert blamed
+    assert all('endpoint="1"' in labels for labels in blamed), lines
 
 
 async def _metrics(hostile: Hostile) -> list[str]:
