@@ -18,7 +18,10 @@ from relayer.domain.backoff import wait_before
 from relayer.domain.errors import Unavailable
 
 SHORTEST: Final = 0.02
-"""Seconds between two ticks at least; a flood of announcements is read no faster than that."""
+"""Seconds between two ticks at least: several announcements of one transaction are one tick."""
+
+_AT_ONCE: Final = 64
+"""Frames that are read without a pause of ``SHORTEST``, so that a flood does not hold the loop."""
 
 _CONNECT_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 20.0
@@ -54,9 +57,9 @@ async def ticks(listen: Listen | None, paces: Paces) -> AsyncGenerator[None, Non
     try:
         while True:
             await asyncio.sleep(SHORTEST)
+            woken.clear()
             yield
             wait = paces.quiet if await _woken(woken, wait) else paces.poll
-            woken.clear()
     finally:
         if listener is not None:
             listener.cancel()
@@ -82,13 +85,21 @@ async def announced(
             async with socket:
                 for request in requests:
                     await socket.send_json(request)
-                while (frame := await socket.receive(silence)).type not in _ENDS:
+                async for frame in _paced(socket, silence):
                     if frame.type is aiohttp.WSMsgType.TEXT and '"params"' in frame.data:
                         yield
-                    else:
-                        await asyncio.sleep(SHORTEST)
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise Unavailable(f"the subscription broke: {type(error).__name__}") from error
+
+
+async def _paced(
+    socket: aiohttp.ClientWebSocketResponse, silence: float | None
+) -> AsyncGenerator[aiohttp.WSMessage, None]:
+    heard = 0
+    while (frame := await socket.receive(silence)).type not in _ENDS:
+        yield frame
+        heard += 1
+        await asyncio.sleep(0 if heard % _AT_ONCE else SHORTEST)
 
 
 async def _woken(woken: asyncio.Event, seconds: float) -> bool:
@@ -107,6 +118,5 @@ async def _listen_for_ever(listen: Listen, woken: asyncio.Event) -> None:
                 async for _ in announcements:
                     failures = 0
                     woken.set()
-                    await asyncio.sleep(SHORTEST)
         await asyncio.sleep(wait_before(failures))
         failures += 1

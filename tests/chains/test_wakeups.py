@@ -86,6 +86,13 @@ async def too_much(socket: web.WebSocketResponse) -> None:
     await asyncio.sleep(60)
 
 
+async def six_at_once(socket: web.WebSocketResponse) -> None:
+    await asyncio.sleep(0.2)
+    for _ in range(6):
+        await socket.send_str(ANNOUNCEMENT)
+    await asyncio.sleep(60)
+
+
 async def flood(socket: web.WebSocketResponse) -> None:
     while not socket.closed:
         await socket.send_str(ANNOUNCEMENT)
@@ -99,7 +106,7 @@ async def flood(socket: web.WebSocketResponse) -> None:
 async def test_a_bad_stream_does_not_keep_a_reader_asleep(manners: Manners) -> None:
     """Whatever a node does on its stream, polls go on."""
     async with stream(manners) as url:
-        assert await ticks_in(1.5, url, Paces(poll=0.05, quiet=0.2)) >= 8
+        assert await ticks_in(1.0, url, Paces(poll=0.05, quiet=0.2)) >= 4
 
 
 async def test_a_stream_that_cannot_be_reached_does_no_harm() -> None:
@@ -113,6 +120,12 @@ async def test_a_flood_wakes_no_more_often_than_is_allowed() -> None:
     async with stream(flood) as url:
         woken = await ticks_in(1.0, url, Paces(poll=NEVER, quiet=NEVER))
     assert 3 <= woken <= 1.0 / SHORTEST + 1
+
+
+async def test_announcements_of_one_moment_are_one_tick() -> None:
+    """A transaction that touches several watched accounts is looked at once."""
+    async with stream(six_at_once) as url:
+        assert 2 <= await ticks_in(1.0, url, Paces(poll=NEVER, quiet=NEVER)) <= 3
 
 
 async def test_a_stream_that_broke_is_opened_again() -> None:
