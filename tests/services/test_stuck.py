@@ -111,7 +111,8 @@ async def test_an_empty_payer_holds_without_a_loop_of_failing_calls(tmp_path: Pa
         stream = Stream(bus)
         made = _deposits(bridge, 40)
         await until(stream.has(Stage.WAITING, Reason.PAYER_EMPTY))
-        assert "short of 7" in stream.told[-1].detail
+        empty = next(told for told in stream.told if told.reason is Reason.PAYER_EMPTY)
+        assert "short of 7" in empty.detail
         await asyncio.sleep(0.3)
         before = pool.tries
         await asyncio.sleep(1.0)
