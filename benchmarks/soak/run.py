@@ -22,7 +22,7 @@ from benchmarks.soak.verdict import judge
 from benchmarks.soak.watch import Sample, Watch
 from relayer.app.chains import kit_for
 from relayer.app.topics import topics_of
-from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
+from relayer.cli.demo.books import Books, delivered_once, read_books
 from relayer.cli.demo.child import Child
 from relayer.devnet.world import LocalWorld, WorldOptions
 from relayer.domain.address import ChainId
@@ -208,7 +208,7 @@ class _Soak:
         wanted = len([deposit for deposit in after.deposits if deposit.flaw is None])
         few = self.traffic.made > wanted + len(self.traffic.failed) and wanted < 1
         wrong = ["nothing was deposited"] if few or not wanted else []
-        return wrong + delivered_once(after, wanted) + unchanged(before, after)
+        return wrong + delivered_once(after, wanted) + _moved(before, after)
 
     def _tell(self, sample: Sample | None) -> None:
         if sample is None:
@@ -220,6 +220,19 @@ class _Soak:
             f"{sample.tasks} tasks, {sample.descriptors} files, "
             f"bus {sample.bus / 2**20:.1f} MiB with {sum(sample.records.values())} records"
         )
+
+
+def _moved(before: Books, after: Books) -> list[str]:
+    """Where K is surely another, or a rule is broken.
+
+    At a multiplier that is not 1 a total supply is rounded, and K is an interval of some units.
+    """
+    wrong = [
+        f"K of {asset} on {chain} moved from {before.k[asset, chain]} to {k}"
+        for (asset, chain), k in after.k.items()
+        if k.low > before.k[asset, chain].high or k.high < before.k[asset, chain].low
+    ]
+    return wrong + list(after.problems)
 
 
 def judge_samples(plan: Plan, watch: Watch, settings: Settings) -> list[str]:
