@@ -23,7 +23,7 @@ from benchmarks.measures import (
 from benchmarks.sampler import Profile
 from relayer.cli.demo.child import Child
 from relayer.devnet.world import LocalWorld, WorldOptions
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.settings import Settings, load
 
 FINAL_SECONDS = 6.0

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from relayer.cli.demo.child import Child
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings
 

@@ -53,7 +53,8 @@ from relayer.ports.bus import Out
 from relayer.services.attester.attester import binding_of
 from relayer.services.attester.journal import Journal
 from relayer.services.monitor.ledger_file import LedgerFile
-from relayer.services.relayer.book import Book, Spread
+from relayer.services.relayer.book import Book
+from relayer.services.relayer.outbox import Spread
 from relayer.services.tracker import Tracker
 from relayer.settings import AttesterSettings, Settings
 

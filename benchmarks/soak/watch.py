@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relayer.cli.demo.child import Child
 from relayer.domain.errors import RelayerError
-from relayer.domain.lifecycle import CLOSED, Stage
+from relayer.domain.stage import CLOSED, Stage
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings
 

@@ -112,7 +112,7 @@ def _target(settings: Settings, order: Order) -> tuple[TransferId, ChainId]:
 
 def _told(settings: Settings, name: str) -> TransferTold:
     from relayer.domain.errors import Unavailable
-    from relayer.domain.lifecycle import CLOSED
+    from relayer.domain.stage import CLOSED
     from relayer.services.tracks import Tracks
 
     with Tracks(settings.path(settings.state_dir) / "tracker.db") as tracks:
@@ -132,7 +132,7 @@ def _told(settings: Settings, name: str) -> TransferTold:
 
 def owner(told: TransferTold) -> ChainId:
     """The chain whose lane owns a transfer: its destination until the void, then its source."""
-    from relayer.domain.lifecycle import Stage
+    from relayer.domain.stage import Stage
     from relayer.domain.transfer import ActKind
 
     returning = told.act is ActKind.REFUND or told.stage is Stage.VOIDED

@@ -41,8 +41,8 @@ def _tell(story: Story) -> None:
     from relayer.cli.chain import short_name
     from relayer.domain.address import caip10
     from relayer.domain.amount import format_shares
-    from relayer.domain.lifecycle import Stage
     from relayer.domain.reasons import EXPLANATIONS
+    from relayer.domain.stage import Stage
     from relayer.domain.transfer import ActKind
 
     told = story.track.told

@@ -23,9 +23,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
-from relayer.domain.authority import Signed
 from relayer.domain.backoff import wait_before
-from relayer.domain.draft import Attestation, Draft
 from relayer.domain.facts import (
     Accepted,
     Attested,
@@ -50,7 +48,8 @@ from relayer.domain.facts import (
 )
 from relayer.domain.reasons import Reason
 from relayer.domain.refusals import FOR_GOOD
-from relayer.domain.transfer import ActKind, Deposit, ReceiptKind
+from relayer.domain.stage import LEFT, Stage, Transfer
+from relayer.domain.transfer import ActKind, ReceiptKind
 
 RECHECK_SECONDS: Final = 30.0
 """How long a landed delivery may stay unseen by the listener before its receipt is asked for."""
@@ -66,54 +65,6 @@ GATE: Final = frozenset(
     }
 )
 """Holds that say nothing about how often an act was tried."""
-
-
-class Stage(StrEnum):
-    """Where a Transfer stands. Persisted: never rename or remove one."""
-
-    SEEN = "seen"
-    WAITING = "waiting"
-    DRAFTING = "drafting"
-    SIGNING = "signing"
-    READY = "ready"
-    SUBMITTED = "submitted"
-    PARKED = "parked"
-    DELIVERED = "delivered"
-    VOIDED = "voided"
-    REFUNDED = "refunded"
-
-
-CLOSED: Final = frozenset({Stage.DELIVERED, Stage.REFUNDED})
-"""Stages in which a Transfer has ended; the chain remembers."""
-
-LEFT: Final = CLOSED | {Stage.VOIDED}
-"""Stages in which a lane forgets a Transfer: a voided one goes on in the lane of its source."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """One user's movement of an asset, as its lane knows it.
-
-    ``due_at`` (seconds since the epoch) is when it wants attention by itself; ``verified`` says
-    that this lane has read the deposit on the source chain. ``act`` is what this lane wants done,
-    ``order`` the operator's signed command that makes it a void or a refund.
-    """
-
-    deposit: Deposit
-    stage: Stage
-    since: float
-    seen_at: float
-    verified: bool = False
-    reason: Reason | None = None
-    detail: str = ""
-    due_at: float | None = None
-    attempts: int = 0
-    failures: int = 0
-    draft: Draft | None = None
-    attestations: tuple[Attestation, ...] = ()
-    submission: str | None = None
-    act: ActKind = ActKind.DELIVER
-    order: Signed | None = None
 
 
 class Effect(StrEnum):

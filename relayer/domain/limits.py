@@ -18,8 +18,8 @@ from relayer.domain.facts import (
     Parked,
 )
 from relayer.domain.gate import Gate
-from relayer.domain.lifecycle import Transfer
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Transfer
 from relayer.domain.transfer import ActKind, Deposit, Route
 
 RETRY_SECONDS: Final = 1.0

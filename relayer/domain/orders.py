@@ -8,8 +8,8 @@ from relayer.domain.address import ChainId
 from relayer.domain.authority import Signed
 from relayer.domain.command import Command, Verb
 from relayer.domain.facts import Fact, Parked, RefundOrdered, Retried
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage, Transfer
 
 
 def objection(command: Command, transfer: Transfer | None, chain: ChainId) -> str | None:

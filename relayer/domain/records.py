@@ -13,11 +13,8 @@ from pydantic import Field
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Signed
 from relayer.domain.draft import Attestation, SigningRequest, Submission
-from relayer.domain.lifecycle import (
-    Stage,
-    Transfer,
-)
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage, Transfer
 from relayer.domain.transfer import ActKind, Delivery, Deposit, IdWord, Refund, Void
 from relayer.domain.wire import AccountWord, Codec, SharesText
 

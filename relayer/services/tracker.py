@@ -22,8 +22,8 @@ import structlog
 
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import SUPPLY_RECORDS, Verdict
-from relayer.domain.lifecycle import CLOSED, Stage
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
+from relayer.domain.stage import CLOSED, Stage
 from relayer.domain.transfer import ActKind
 from relayer.ports.bus import Bus, Follower, Record
 from relayer.services.tracks import create, names, troubled

@@ -17,9 +17,9 @@ from urllib.parse import quote
 from relayer.domain.address import Account, ChainId
 from relayer.domain.errors import Fatal, Unavailable
 from relayer.domain.gate import SUPPLY_RECORDS, Verdict
-from relayer.domain.lifecycle import CLOSED, Stage
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TRANSFERS, TransferTold
+from relayer.domain.stage import CLOSED, Stage
 from relayer.domain.transfer import TransferId
 
 FORMAT: Final = 1

@@ -20,8 +20,8 @@ from relayer.domain.draft import Attestation, Landing, LandingKind, SigningReque
 from relayer.domain.errors import RelayerError, Transient
 from relayer.domain.facts import Fact, Held, Parked, Stuck
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
-from relayer.domain.lifecycle import LEFT, Stage, Transfer
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.transfer import ActKind, ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head

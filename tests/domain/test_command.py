@@ -15,8 +15,8 @@ from relayer.domain.command import (
 )
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import RESUME, Resume
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.orders import objection
+from relayer.domain.stage import Stage, Transfer
 from relayer.domain.transfer import TransferId
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, ID, SOLANA, deposit

@@ -31,18 +31,10 @@ from relayer.domain.facts import (
     Voided,
     id_of,
 )
-from relayer.domain.lifecycle import (
-    CLOSED,
-    LEFT,
-    MOST_FAILURES,
-    Effect,
-    Stage,
-    Transfer,
-    Transition,
-    transition,
-)
+from relayer.domain.lifecycle import MOST_FAILURES, Effect, Transition, transition
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TRANSFER_STATE
+from relayer.domain.stage import CLOSED, LEFT, Stage, Transfer
 from relayer.domain.transfer import ActKind, Receipt, ReceiptKind
 from tests.domain.samples import ID, attestation, delivery, deposit, draft, refund, void
 

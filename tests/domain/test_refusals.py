@@ -4,9 +4,10 @@ import pytest
 
 from relayer.chains.gateway.events import SkipCode
 from relayer.domain.facts import Unlanded
-from relayer.domain.lifecycle import Stage, Transfer, transition
+from relayer.domain.lifecycle import transition
 from relayer.domain.reasons import Reason
 from relayer.domain.refusals import FOR_GOOD, reason_of
+from relayer.domain.stage import Stage, Transfer
 from tests.domain.samples import ID, deposit
 
 RACES = {SkipCode.NONE, SkipCode.ALREADY_DONE, SkipCode.VOIDED, SkipCode.DELIVERED}

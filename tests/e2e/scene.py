@@ -39,10 +39,10 @@ from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.authority import SIGNED, Role, Signed, to_sign
 from relayer.domain.command import COMMAND, Command, Verb
 from relayer.domain.errors import RelayerError, Unavailable
-from relayer.domain.lifecycle import CLOSED, Stage
 from relayer.domain.memo import write_memo
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TransferTold
+from relayer.domain.stage import CLOSED, Stage
 from relayer.ports.chain import Depositor
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings, load

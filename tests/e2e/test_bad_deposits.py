@@ -15,8 +15,8 @@ from relayer.chains.solana import programs, tokens
 from relayer.devnet.world import LocalWorld
 from relayer.domain.address import Account, ChainId, account_from_evm, account_from_tron, caip10
 from relayer.domain.amount import RAW_UNIT, WAD, Shares
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage
 from tests.e2e.forwarder import Given, forwarded
 from tests.e2e.scene import Scene, scene_of
 

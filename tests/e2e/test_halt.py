@@ -28,8 +28,8 @@ from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.errors import Unavailable
 from relayer.domain.gate import CONTROL_RECORDS, RESUME, Resume
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings, load
 from relayer.signing.local import Secp256k1Signer

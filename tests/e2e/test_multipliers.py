@@ -29,8 +29,8 @@ from relayer.devnet.world import LocalWorld
 from relayer.domain.address import ChainId, word_of
 from relayer.domain.amount import RAW_UNIT, WAD, Shares
 from relayer.domain.errors import Rejected, Transient
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage
 from relayer.ports.chain import Depositor
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings, load

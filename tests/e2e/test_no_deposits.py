@@ -34,7 +34,7 @@ from relayer.domain.address import (
 )
 from relayer.domain.amount import RAW_UNIT
 from relayer.domain.errors import Rejected
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit
 from tests.e2e.scene import UNIT, Scene, scene_of
 

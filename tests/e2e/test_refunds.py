@@ -16,8 +16,8 @@ from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.command import Verb
 from relayer.domain.errors import Transient, Unavailable
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import Refund
 from tests.e2e.scene import PATIENCE, Scene, scene_of
 

@@ -38,10 +38,10 @@ from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.listener import Listener, ListenerSettings
 from relayer.services.monitor.ledger_file import LedgerFile
 from relayer.services.monitor.monitor import Monitor, MonitorSettings
-from relayer.services.relayer.book import Spread
 from relayer.services.relayer.effects import Effects, Pace
 from relayer.services.relayer.following import Following
 from relayer.services.relayer.lane import Lane, LaneSettings
+from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
 from relayer.signing.local import Ed25519Signer

@@ -19,7 +19,7 @@ from typing import Any
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import RAW_UNIT, Shares
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit, Location, TransferId
 from relayer.ports.bus import Partition
 from relayer.services.relayer.effects import Pace

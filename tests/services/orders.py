@@ -13,7 +13,6 @@ from relayer.domain.address import ChainId
 from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.command import COMMAND, Command, Verb
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
 from relayer.domain.records import (
     INBOX,
@@ -23,6 +22,7 @@ from relayer.domain.records import (
     TransferTold,
     inbox,
 )
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit, Location, TransferId
 from relayer.ports.bus import Out
 from relayer.signing.local import Ed25519Signer

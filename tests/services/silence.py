@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from relayer.domain.draft import Attestation
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage, Transfer
 
 
 class Silence:

@@ -20,7 +20,6 @@ from relayer.domain.draft import SigningRequest
 from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
 from relayer.domain.gate import CONTROL_RECORDS, GatePolicy, Halt, Scope, ScopeKind
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.records import (
     INBOX,
     REQUESTS,
@@ -31,11 +30,13 @@ from relayer.domain.records import (
     inbox,
     state,
 )
+from relayer.domain.stage import Stage, Transfer
 from relayer.domain.transfer import FAR_AHEAD, ActKind, Deposit, Location, TransferId
 from relayer.ports.bus import Out, Record
 from relayer.services.gatekeeper import Gatekeeper
-from relayer.services.relayer.book import Book, Spread
+from relayer.services.relayer.book import Book
 from relayer.services.relayer.effects import Effects, Pace
+from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.sweep import Owned, Sweep
 from relayer.services.tracker import Fold
 from relayer.services.tracks import Filter, Tracks

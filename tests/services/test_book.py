@@ -13,7 +13,8 @@ from relayer.domain.facts import (
 )
 from relayer.domain.keep import Keeper
 from relayer.domain.transfer import ActKind, Deposit, Receipt, ReceiptKind, TransferId
-from relayer.services.relayer.book import UNSIGNED, Book, Spread
+from relayer.services.relayer.book import UNSIGNED, Book
+from relayer.services.relayer.outbox import Spread
 from tests.domain.samples import BNB, ID, SOLANA, deposit
 
 

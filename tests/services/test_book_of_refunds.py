@@ -6,10 +6,11 @@ from relayer.domain.command import Command, Verb
 from relayer.domain.draft import Submission
 from relayer.domain.facts import DepositSeen, RefundOrdered, Voided
 from relayer.domain.keep import Keeper
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.records import INBOX, RefundDue, inbox
+from relayer.domain.stage import Stage, Transfer
 from relayer.domain.transfer import ActKind, TransferId, lane_of
-from relayer.services.relayer.book import Book, Spread
+from relayer.services.relayer.book import Book
+from relayer.services.relayer.outbox import Spread
 from tests.domain.samples import BNB, ID, SOLANA, deposit, void
 from tests.services.orders import a_command, signed_by
 

@@ -12,7 +12,6 @@ from relayer.domain.address import ChainId
 from relayer.domain.command import Verb
 from relayer.domain.draft import Draft, SigningRequest
 from relayer.domain.errors import DraftRefused, Unavailable
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
 from relayer.domain.records import (
     INBOX,
@@ -20,6 +19,7 @@ from relayer.domain.records import (
     SIGNING_REQUESTS,
     inbox,
 )
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.ports.bus import Out
 from relayer.services.attester.journal import Journal

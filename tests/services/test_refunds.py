@@ -10,12 +10,12 @@ from relayer.domain.authority import Role
 from relayer.domain.command import COMMAND, Verb
 from relayer.domain.errors import Unavailable
 from relayer.domain.gate import CONTROL_RECORDS, Halt, Scope, ScopeKind
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
 from relayer.domain.records import (
     CONTROL,
     RefundDue,
 )
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import ActKind, ReceiptKind, TransferId
 from relayer.ports.bus import Out
 from relayer.signing.local import Ed25519Signer

@@ -8,8 +8,8 @@ import pytest
 
 from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.errors import Unavailable
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage
 from relayer.domain.submission import Patience
 from relayer.domain.transfer import Deposit, Location, TransferId
 from tests.domain.samples import BNB, SOLANA, deposit

@@ -19,9 +19,9 @@ from relayer.domain.address import Account, ChainId, account_from_evm
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.errors import Fatal, Unavailable
 from relayer.domain.gate import SUPPLY_RECORDS, Verdict
-from relayer.domain.lifecycle import Stage
 from relayer.domain.reasons import Reason
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
+from relayer.domain.stage import Stage
 from relayer.domain.supply import Interval
 from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Out, Record, Topic

@@ -12,8 +12,8 @@ from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.draft import Landing, LandingKind, Submission
 from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy, Halt, Scope, ScopeKind, Verdict
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.reasons import Reason
+from relayer.domain.stage import Stage, Transfer
 from relayer.domain.supply import Interval
 from relayer.domain.transfer import Deposit, Location, Route, TransferId
 from relayer.ports.bus import Record

@@ -22,7 +22,7 @@ from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
 from relayer.cli.demo.show import Board
 from relayer.domain.address import Account, ChainId
 from relayer.domain.errors import Rejected, Transient, Unavailable
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.ports.chain import ChainReader, Depositor
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings

@@ -14,7 +14,7 @@ from relayer.cli.chain import short_name
 from relayer.cli.demo.books import Books
 from relayer.domain.address import ChainId
 from relayer.domain.amount import format_shares
-from relayer.domain.lifecycle import Stage
+from relayer.domain.stage import Stage
 from relayer.domain.supply import Interval
 from relayer.services.tracks import Story
 

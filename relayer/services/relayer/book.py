@@ -11,41 +11,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from relayer.domain.address import ChainId
 from relayer.domain.command import Command
-from relayer.domain.draft import SigningRequest, Submission
-from relayer.domain.facts import (
-    Delivered,
-    Due,
-    Fact,
-    Refunded,
-    Sealed,
-    Voided,
-    id_of,
-)
+from relayer.domain.draft import Submission
+from relayer.domain.facts import Due, Fact, Sealed, id_of
 from relayer.domain.keep import Keeper
-from relayer.domain.lifecycle import (
-    LEFT,
-    Effect,
-    Stage,
-    Transfer,
-    transition,
-)
-from relayer.domain.records import (
-    INBOX,
-    REQUESTS,
-    SIGNING_REQUESTS,
-    SUBMISSION_STATE,
-    TRANSFER_STATE,
-    TRANSFERS,
-    TRANSFERS_TOPIC,
-    RefundDue,
-    TransferTold,
-    inbox,
-)
+from relayer.domain.lifecycle import Effect, transition
+from relayer.domain.records import SUBMISSION_STATE, TRANSFER_STATE
+from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.submission import Race, key_of, rivals
-from relayer.domain.transfer import ActKind, Delivery, TransferId, Void, lane_of
+from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Out
+from relayer.services.relayer.outbox import Outbox, Spread
 
 _TRANSFER: Final = "transfer/"
 _SUBMISSION: Final = "submission/"
@@ -58,15 +34,6 @@ UNSIGNED: Final = 64
 A burst that asked for all of its signatures at once would get most of them after the time a draft
 waits, draft anew, and never end: attesters would be busy with what nobody waits for any more.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """How many partitions the two shared topics have, and how many lanes each chain."""
-
-    requests: int
-    transfers: int
-    lanes: Mapping[ChainId, int]
 
 
 @dataclass(slots=True)
@@ -92,7 +59,7 @@ class Book:
         self.forged = 0
         self.forgotten: set[TransferId] = set()
         self._role = self._keeper = keeper
-        self._spread = spread
+        self._outbox = Outbox(spread)
         self._dues: list[tuple[float, TransferId]] = []
         self._waiting: set[TransferId] = set()
         self._ready: dict[TransferId, None] = {}
@@ -323,71 +290,14 @@ class Book:
                 self._hand_over(transfer)
 
     def _request(self, transfer: Transfer) -> None:
-        if transfer.draft is None:
-            return
-        request = SigningRequest(
-            deposit=transfer.deposit, draft=transfer.draft, order=transfer.order
-        )
-        partition = lane_of(transfer.deposit.id, self._spread.requests)
-        self._send(SIGNING_REQUESTS, partition, transfer.deposit.id, REQUESTS.encode(request))
+        if transfer.draft is not None:
+            self._changes.outs.append(self._outbox.request(transfer, transfer.draft))
 
     def _hand_over(self, transfer: Transfer) -> None:
-        deposit = transfer.deposit
-        lanes = self._spread.lanes.get(deposit.source)
-        if lanes is None:
-            return  # no lane here writes to the source: the Sweep of whoever does finds it
-        value = INBOX.encode(RefundDue(deposit=deposit))
-        self._send(inbox(deposit.source), lane_of(deposit.id, lanes), deposit.id, value)
+        handed = self._outbox.hand_over(transfer)
+        if handed is not None:
+            self._changes.outs.append(handed)
 
     def _tell(self, transfer: Transfer, stage: Stage, fact: Fact) -> None:
-        told = tell(transfer, stage, fact)
-        partition = lane_of(told.id, self._spread.transfers)
-        self._send(TRANSFERS_TOPIC, partition, told.id, TRANSFERS.encode(told))
+        self._changes.outs.append(self._outbox.tell(transfer, stage, fact))
         self._changes.told.append((transfer, stage))
-
-    def _send(self, topic: str, partition: int, transfer_id: bytes, value: bytes) -> None:
-        out = Out(topic=topic, partition=partition, key=transfer_id.hex(), value=value)
-        self._changes.outs.append(out)
-
-
-def tell(transfer: Transfer, stage: Stage, fact: Fact) -> TransferTold:
-    """The public record of a Transfer that entered a stage."""
-    deposit = transfer.deposit
-    there = _there(fact)
-    refund = fact.refund if isinstance(fact, Refunded) else None
-    refunds = transfer.act is ActKind.REFUND
-    return TransferTold(
-        id=deposit.id,
-        stage=stage,
-        at=transfer.since,
-        source=deposit.source,
-        destination=deposit.destination,
-        asset=deposit.asset,
-        shares=deposit.shares,
-        sender=deposit.sender,
-        recipient=deposit.recipient,
-        source_tx=deposit.location.tx,
-        source_height=deposit.height,
-        source_time=deposit.time,
-        destination_tx=there.tx if there else None if refunds else transfer.submission,
-        destination_height=there.height if there else None,
-        destination_time=there.time if there else None,
-        reason=transfer.reason,
-        detail=transfer.detail,
-        attempts=transfer.attempts,
-        act=transfer.act,
-        refund_tx=refund.tx if refund else transfer.submission if refunds else None,
-        refund_height=refund.height if refund else None,
-        refund_time=refund.time if refund else None,
-    )
-
-
-def _there(fact: Fact) -> Delivery | Void | None:
-    """What happened on the destination, if that is what the fact says."""
-    match fact:
-        case Delivered(delivery=delivery):
-            return delivery
-        case Voided(void=void):
-            return void
-        case _:
-            return None

@@ -31,11 +31,9 @@ from relayer.domain.facts import (
     Held,
     Parked,
 )
-from relayer.domain.lifecycle import (
-    Transfer,
-)
 from relayer.domain.reasons import Reason
 from relayer.domain.refusals import FOR_GOOD, reason_of
+from relayer.domain.stage import Transfer
 from relayer.domain.transfer import (
     ActKind,
     Delivery,

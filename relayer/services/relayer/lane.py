@@ -14,45 +14,37 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relayer.domain.address import ChainId
-from relayer.domain.authority import Signed
-from relayer.domain.command import Command, ordered
-from relayer.domain.draft import Attestation, Submission
-from relayer.domain.errors import DraftRefused, RecordRefused
+from relayer.domain.draft import Submission
 from relayer.domain.facts import (
     Accepted,
-    Attested,
     Delivered,
-    DepositSeen,
     Fact,
-    HandedOver,
     Held,
     Parked,
     Refunded,
     Voided,
 )
 from relayer.domain.keep import Keeper
-from relayer.domain.lifecycle import Stage, Transfer
 from relayer.domain.limits import Limits, World, judge, judge_return, route_of
-from relayer.domain.orders import fact_of, objection
-from relayer.domain.records import INBOX, InboxRecord, RefundDue
+from relayer.domain.stage import Transfer
 from relayer.domain.transfer import (
     ActKind,
     Delivery,
-    Deposit,
     Refund,
     Route,
     Void,
     lane_of,
-    owner_of,
 )
-from relayer.ports.bus import Partition, Record
+from relayer.ports.bus import Partition
 from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
-from relayer.services.relayer.book import Book, Changes, Spread
+from relayer.services.relayer.book import Book, Changes
 from relayer.services.relayer.effects import Effects, SealOutcome, by_source
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
+from relayer.services.relayer.intake import Intake, Told
 from relayer.services.relayer.observer import LaneObserver
+from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.purse import Purse
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome, news
 from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
@@ -98,9 +90,17 @@ class Lane:
         self._settings = settings
         self._book = Book(keeper, spread)
         self._effects = effects
+        self._intake = Intake(
+            chain=settings.chain,
+            lanes=settings.lanes,
+            book=self._book,
+            drafter=drafter,
+            gatekeeper=gatekeeper,
+            clock=clock,
+            observer=observer,
+        )
         self._following = following
         self._sweep = sweep
-        self._drafter = drafter
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._observer = observer
@@ -114,6 +114,7 @@ class Lane:
     async def run(self, partition: Partition) -> None:
         """Serve one partition until cancelled, or until a commit is lost."""
         self._number = partition.number
+        self._intake.serve(partition.number)
         place = f"{self._settings.chain} {self._number} of {self._settings.lanes}"
         self._book.restore(await partition.restore(), place)
         self._observer.restored(self._number, len(self._book.transfers), self._book.forged)
@@ -133,7 +134,8 @@ class Lane:
         wait = self._book.seconds_to_next_due(self._clock.now(), IDLE_SECONDS)
         records = await partition.take(TAKE, wait, self._wake)
         self._wake.clear()
-        await self._read(records, effects)
+        if told := self._intake.read(records):
+            self._launch(effects, self._believed(told))
         submissions = self._drain()
         self._book.fold(self._book.due(self._clock.now()))
         self._judge()
@@ -145,89 +147,7 @@ class Lane:
             self._launch(effects, self._following.send(submission))
         self._act(effects, changes)
 
-    async def _read(self, records: Sequence[Record], effects: asyncio.TaskGroup) -> None:
-        told: list[Delivery | Void | Refund] = []
-        for record in records:
-            content = self._decoded(record)
-            match content:
-                case Delivery() | Void() | Refund() if content.id in self._book.transfers:
-                    told.append(content)
-                case Deposit():
-                    self._book.fold([DepositSeen(deposit=content, at=self._clock.now())])
-                case RefundDue(deposit=deposit):
-                    self._book.fold([HandedOver(deposit=deposit, at=self._clock.now())])
-                case Attestation():
-                    self._book.fold(self._attested(content))
-                case Signed():
-                    self._book.fold(self._commanded(content, record))
-                case _:
-                    pass
-        if told:
-            self._launch(effects, self._believed(told))
-
-    def _decoded(self, record: Record) -> InboxRecord | None:
-        try:
-            content = INBOX.decode(record.value or b"")
-        except RecordRefused as error:
-            self._observer.refused(record, str(error))
-            return None
-        strange = isinstance(content, Deposit) and not self._is_mine(content)
-        if strange or (isinstance(content, RefundDue) and not self._refunds(content.deposit)):
-            self._observer.refused(record, "the deposit belongs to another lane")
-            return None
-        return content
-
-    def _is_mine(self, deposit: Deposit) -> bool:
-        lane = lane_of(deposit.id, self._settings.lanes)
-        return owner_of(deposit) == self._settings.chain and lane == self._number
-
-    def _refunds(self, deposit: Deposit) -> bool:
-        """Whether this lane gives the deposit back once its destination's lane has voided it."""
-        lane = lane_of(deposit.id, self._settings.lanes)
-        here = deposit.source == self._settings.chain and lane == self._number
-        return here and deposit.destination is not None
-
-    def _commanded(self, signed: Signed, record: Record) -> list[Fact]:
-        """What an operator's command means; refused by name if it means nothing here."""
-        now = self._clock.now()
-        try:
-            command = self._command(signed, now)
-        except RecordRefused as error:
-            self._observer.refused(record, str(error))
-            return []
-        self._book.take(command, now)
-        self._observer.commanded(command)
-        return [fact_of(command, signed, now)]
-
-    def _command(self, signed: Signed, now: float) -> Command:
-        command = ordered(signed, self._gatekeeper.gate.policy.operators, now)
-        transfer = self._book.transfers.get(command.transfer)
-        refusal = objection(command, transfer, self._settings.chain)
-        if refusal is None and self._book.took(command):
-            refusal = "it was taken before: a replay"
-        if refusal is not None:
-            msg = f"{command.verb} of {command.transfer.hex()}: {refusal}"
-            raise RecordRefused(msg)
-        return command
-
-    def _attested(self, attestation: Attestation) -> list[Fact]:
-        transfer = self._book.transfers.get(attestation.id)
-        draft = transfer.draft if transfer else None
-        if transfer is None or draft is None or transfer.stage is not Stage.SIGNING:
-            return []
-        if attestation.digest != draft.digest:
-            return []
-        try:
-            payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
-        except DraftRefused:
-            return []  # drafted under other settings: the wait for its quorum ends, a new one comes
-        if not self._drafter.verifies(payload, attestation):
-            self._observer.forged_attestation(attestation)
-            return []
-        needed = self._drafter.quorum
-        return [Attested(attestation=attestation, needed=needed, at=self._clock.now())]
-
-    async def _believed(self, told: Sequence[Delivery | Void | Refund]) -> list[Fact]:
+    async def _believed(self, told: Sequence[Told]) -> list[Fact]:
         """Listener records that are so on the chain; a recheck closes the others."""
         seen = await self._effects.believe(told)
         facts: list[Fact] = []
@@ -241,7 +161,7 @@ class Lane:
         return facts
 
     async def _sweep_for_ever(self) -> None:
-        owned = Owned(delivers=self._is_mine, refunds=self._refunds)
+        owned = Owned(delivers=self._intake.delivers, refunds=self._intake.refunds)
         while True:
             self._book.forgotten.clear()
             for outcome in await self._sweep.run(dict(self._book.marks), owned):

@@ -11,10 +11,7 @@ from relayer.domain.draft import Attestation, Landing, Submission
 from relayer.domain.facts import (
     Fact,
 )
-from relayer.domain.lifecycle import (
-    Stage,
-    Transfer,
-)
+from relayer.domain.stage import Stage, Transfer
 from relayer.ports.bus import Record
 
 

@@ -19,7 +19,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
 from relayer.domain.errors import Transient
 from relayer.domain.facts import DepositDenied, DepositSeen, HandedOver
-from relayer.domain.lifecycle import Transfer
+from relayer.domain.stage import Transfer
 from relayer.domain.transfer import (
     ChainFact,
     Delivery,

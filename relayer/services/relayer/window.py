@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from relayer.domain.lifecycle import Stage
 from relayer.domain.limits import Limits, route_of
+from relayer.domain.stage import Stage
 from relayer.domain.transfer import Delivery, Deposit, Route, TransferId
 
 WINDOW: Final = "window"

@@ -1,0 +1,142 @@
+"""What the records of a lane's inbox mean to it.
+
+Anybody may write to an inbox, so a record is a claim at most. What cannot be read, belongs to
+another lane, or is no operator's word is refused by name; deliveries, voids and refunds are handed
+back to be looked up on the chain before anything follows from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relayer.domain.address import ChainId
+from relayer.domain.authority import Signed
+from relayer.domain.command import Command, ordered
+from relayer.domain.draft import Attestation
+from relayer.domain.errors import DraftRefused, RecordRefused
+from relayer.domain.facts import Attested, DepositSeen, Fact, HandedOver
+from relayer.domain.orders import fact_of, objection
+from relayer.domain.records import INBOX, InboxRecord, RefundDue
+from relayer.domain.stage import Stage
+from relayer.domain.transfer import Delivery, Deposit, Refund, Void, lane_of, owner_of
+from relayer.ports.bus import Record
+from relayer.ports.chain import ChainDrafter
+from relayer.ports.clock import Clock
+from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.relayer.book import Book
+from relayer.services.relayer.observer import LaneObserver
+
+Told = Delivery | Void | Refund
+"""What a listener says became of a Transfer."""
+
+
+class Intake:
+    """Folds the inbox of one lane into its book."""
+
+    def __init__(
+        self,
+        *,
+        chain: ChainId,
+        lanes: int,
+        book: Book,
+        drafter: ChainDrafter,
+        gatekeeper: Gatekeeper,
+        clock: Clock,
+        observer: LaneObserver,
+    ) -> None:
+        """Read for one of the ``lanes`` of a destination; ``serve`` says for which."""
+        self._chain = chain
+        self._lanes = lanes
+        self._number = 0
+        self._book = book
+        self._drafter = drafter
+        self._gatekeeper = gatekeeper
+        self._clock = clock
+        self._observer = observer
+
+    def serve(self, number: int) -> None:
+        """Read for the lane of this number."""
+        self._number = number
+
+    def read(self, records: Sequence[Record]) -> Sequence[Told]:
+        """Fold records in order; what must be looked up first is given back."""
+        told: list[Told] = []
+        for record in records:
+            content = self._decoded(record)
+            match content:
+                case Delivery() | Void() | Refund() if content.id in self._book.transfers:
+                    told.append(content)
+                case Deposit():
+                    self._book.fold([DepositSeen(deposit=content, at=self._clock.now())])
+                case RefundDue(deposit=deposit):
+                    self._book.fold([HandedOver(deposit=deposit, at=self._clock.now())])
+                case Attestation():
+                    self._book.fold(self._attested(content))
+                case Signed():
+                    self._book.fold(self._commanded(content, record))
+                case _:
+                    pass
+        return told
+
+    def _decoded(self, record: Record) -> InboxRecord | None:
+        try:
+            content = INBOX.decode(record.value or b"")
+        except RecordRefused as error:
+            self._observer.refused(record, str(error))
+            return None
+        strange = isinstance(content, Deposit) and not self.delivers(content)
+        if strange or (isinstance(content, RefundDue) and not self.refunds(content.deposit)):
+            self._observer.refused(record, "the deposit belongs to another lane")
+            return None
+        return content
+
+    def delivers(self, deposit: Deposit) -> bool:
+        """Whether this lane is the one that delivers a deposit."""
+        lane = lane_of(deposit.id, self._lanes)
+        return owner_of(deposit) == self._chain and lane == self._number
+
+    def refunds(self, deposit: Deposit) -> bool:
+        """Whether this lane gives the deposit back once its destination's lane has voided it."""
+        lane = lane_of(deposit.id, self._lanes)
+        here = deposit.source == self._chain and lane == self._number
+        return here and deposit.destination is not None
+
+    def _commanded(self, signed: Signed, record: Record) -> list[Fact]:
+        """What an operator's command means; refused by name if it means nothing here."""
+        now = self._clock.now()
+        try:
+            command = self._command(signed, now)
+        except RecordRefused as error:
+            self._observer.refused(record, str(error))
+            return []
+        self._book.take(command, now)
+        self._observer.commanded(command)
+        return [fact_of(command, signed, now)]
+
+    def _command(self, signed: Signed, now: float) -> Command:
+        command = ordered(signed, self._gatekeeper.gate.policy.operators, now)
+        transfer = self._book.transfers.get(command.transfer)
+        refusal = objection(command, transfer, self._chain)
+        if refusal is None and self._book.took(command):
+            refusal = "it was taken before: a replay"
+        if refusal is not None:
+            msg = f"{command.verb} of {command.transfer.hex()}: {refusal}"
+            raise RecordRefused(msg)
+        return command
+
+    def _attested(self, attestation: Attestation) -> list[Fact]:
+        transfer = self._book.transfers.get(attestation.id)
+        draft = transfer.draft if transfer else None
+        if transfer is None or draft is None or transfer.stage is not Stage.SIGNING:
+            return []
+        if attestation.digest != draft.digest:
+            return []
+        try:
+            payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
+        except DraftRefused:
+            return []  # drafted under other settings: the wait for its quorum ends, a new one comes
+        if not self._drafter.verifies(payload, attestation):
+            self._observer.forged_attestation(attestation)
+            return []
+        needed = self._drafter.quorum
+        return [Attested(attestation=attestation, needed=needed, at=self._clock.now())]
