@@ -7,10 +7,10 @@ per sliding window and route, and a delay for large transfers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from relayer.domain.amount import MAX_SHARES, RAW_UNIT, Shares
+from relayer.domain.amount import MAX_SHARES, RAW_UNIT, Shares, format_shares
 from relayer.domain.command import COMMAND
 from relayer.domain.facts import (
     Accepted,
@@ -42,13 +42,15 @@ class Limits:
 class World:
     """What a judgement depends on beyond the deposit.
 
-    ``paused`` holds assets whose deliveries the destination refuses now. ``used`` is what was
-    delivered in the window per route (1e-18 share); None while that is still being read.
+    ``paused`` holds assets whose deliveries the destination refuses now, ``inventory`` what it can
+    release of an asset that it does not mint. ``used`` is what was delivered in the window per
+    route (1e-18 share); None while that is still being read.
     """
 
     gate: Gate
     limits: Mapping[Route, Limits]
     paused: frozenset[str] = frozenset()
+    inventory: Mapping[str, Shares] = field(default_factory=dict)
     used: Mapping[Route, int] | None
 
 
@@ -73,6 +75,10 @@ def judge(deposit: Deposit, world: World, now: float) -> Accepted | Held | Parke
         return _hold(deposit, refusal[0], now + RETRY_SECONDS, now, refusal[1])
     if deposit.asset in world.paused:
         return _hold(deposit, Reason.PAUSED, now + RETRY_SECONDS, now)
+    missing = deposit.shares - world.inventory.get(deposit.asset, deposit.shares)
+    if missing > 0:
+        detail = f"{format_shares(missing)} shares are missing"
+        return _hold(deposit, Reason.NO_INVENTORY, now + RETRY_SECONDS, now, detail)
     if world.used is None:
         detail = "what the route delivered lately is still being read"
         until = now + RETRY_SECONDS
@@ -83,7 +89,8 @@ def judge(deposit: Deposit, world: World, now: float) -> Accepted | Held | Parke
 def _amount_refusal(shares: Shares, limits: Limits) -> Reason | None:
     if shares < limits.minimum or shares % RAW_UNIT:
         return Reason.BELOW_MINIMUM
-    return Reason.OVER_CAP if shares > limits.cap else None
+    # What fits into no window would wait for ever.
+    return Reason.OVER_CAP if shares > min(limits.cap, limits.window_cap) else None
 
 
 def _pace(deposit: Deposit, limits: Limits, used: int, now: float) -> Accepted | Held:

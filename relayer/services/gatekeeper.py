@@ -7,15 +7,18 @@ read to their end the gate is not ready, and nothing is delivered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final, Protocol
 
 from relayer.domain.address import ChainId
+from relayer.domain.amount import Shares
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import Gate, GatePolicy, Verdict
 from relayer.domain.records import CONTROL, SUPPLY
+from relayer.domain.supply import SupplySnapshot
+from relayer.domain.transfer import Mode
 from relayer.ports.bus import Bus, Record
 
 RECENT: Final = timedelta(minutes=10)
@@ -43,7 +46,7 @@ class Gatekeeper:
         self.gate = Gate(policy=policy)
         self._bus = bus
         self._observer = observer
-        self._paused: dict[str, frozenset[ChainId]] = {}
+        self._read: dict[str, Sequence[SupplySnapshot]] = {}
         self._ready = (asyncio.Event(), asyncio.Event())
         self._changed = asyncio.Event()
 
@@ -72,7 +75,14 @@ class Gatekeeper:
 
         Readings are not signed: a forged one can make a lane wait, or try in vain, no more.
         """
-        return frozenset(asset for asset, chains in self._paused.items() if chain in chains)
+        return frozenset(one.asset for one in self._newest(chain) if one.paused)
+
+    def inventory(self, chain: ChainId) -> Mapping[str, Shares]:
+        """Shares that a chain held at the newest reading, of the assets that it does not mint."""
+        return {s.asset: s.held for s in self._newest(chain) if s.mode is Mode.LOCK_RELEASE}
+
+    def _newest(self, chain: ChainId) -> Iterator[SupplySnapshot]:
+        return (one for told in self._read.values() for one in told if one.chain == chain)
 
     async def _follow(
         self,
@@ -95,8 +105,7 @@ class Gatekeeper:
     def _take_supply(self, record: Record) -> None:
         taken = self.gate.fold_supply(record.value or b"")
         if isinstance(taken, Verdict):
-            paused = frozenset(s.chain for s in taken.snapshots if s.paused)
-            self._paused[taken.asset] = paused
+            self._read[taken.asset] = taken.snapshots
             self._observer.verdict(taken)
             return
         self._announce()

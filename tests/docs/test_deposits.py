@@ -16,7 +16,7 @@ TESTS = {
     for file in FILES
     for name in re.findall(r"^async def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
 }
-FILE_OF_ROWS = ("test_bad_deposits.py", "test_no_deposits.py")
+FILE_OF_ROWS = ("test_bad_deposits.py", "test_held_deposits.py", "test_no_deposits.py")
 WANTED = (
     "garbage",
     "300 bytes",
@@ -41,6 +41,9 @@ WANTED = (
     "underpaid",
     "cap",
     "paused destination",
+    "inventory",
+    "allowance",
+    "per window",
     "frozen account",
     "failed transaction",
     "reorged",

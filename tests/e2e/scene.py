@@ -21,8 +21,8 @@ from solders.pubkey import Pubkey
 from relayer.app.chains import kit_for
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.chains.evm.setup import EvmSetup
-from relayer.chains.gateway.configure import call
-from relayer.chains.solana import programs
+from relayer.chains.gateway.configure import MODES, approval, call
+from relayer.chains.solana import programs, tokens
 from relayer.chains.solana.config import SolanaConfig
 from relayer.chains.solana.rpc import SolanaRpc
 from relayer.chains.solana.setup import Issuer, Wallet
@@ -35,7 +35,7 @@ from relayer.cli.main import root
 from relayer.cli.order import owner
 from relayer.devnet.world import LocalWorld
 from relayer.domain.address import Account, ChainId, word_of
-from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.amount import RAW_UNIT, Shares, raw_from_shares
 from relayer.domain.authority import SIGNED, Role, Signed, to_sign
 from relayer.domain.command import COMMAND, Command, Verb
 from relayer.domain.errors import RelayerError, Unavailable
@@ -43,6 +43,7 @@ from relayer.domain.memo import write_memo
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TransferTold
 from relayer.domain.stage import CLOSED, Stage
+from relayer.domain.transfer import Mode
 from relayer.ports.chain import Depositor
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings, load
@@ -172,6 +173,42 @@ class Scene:
         if not frozen:
             made = Instruction(made.program_id, bytes([11]), made.accounts)
         await Wallet(self.rpc, self.world.bridge.nodes.solana_key).send([made], key)
+
+    # -- the operator of an inventory
+
+    async def move_inventory(self, asset: str, shares: int) -> None:
+        """Put shares of the admin into the gateway of BNB Chain; below zero: take them out."""
+        gateway, token = (
+            word_of(self.world.bridge.evm.gateway),
+            word_of(self.token(self.bnb, asset)),
+        )
+        if shares < 0:
+            admin = Secp256k1Signer(self.world.bridge.nodes.evm_key).public
+            taken = "withdrawInventory(address,address,uint256)"
+            await self.evm.run(call(gateway, taken, token, admin, -shares))
+        else:
+            await self.evm.run(
+                approval(token, gateway, shares),
+                call(gateway, "addInventory(address,uint256)", token, shares),
+            )
+
+    async def allow(self, asset: str, shares: Shares) -> None:
+        """Let the quorum take so many shares out of the vault on Solana, as its cold owner."""
+        key = Keypair.from_seed(self.world.bridge.solana.vault_owner_seed)
+        vault, mint = bytes(self.config.vaults[asset]), bytes(self.token(self.solana, asset))
+        owner, raw = bytes(key.pubkey()), raw_from_shares(shares)
+        allowed = tokens.approve(vault, mint, bytes(self.config.multisig), raw, owner)
+        await Wallet(self.rpc, self.world.bridge.nodes.solana_key).send([allowed], key)
+
+    async def cap(self, asset: str, shares: Shares, seconds: int) -> None:
+        """Let the gateway of BNB Chain mint so many shares at once, and again after some seconds."""
+        listing = "setToken(address,uint8,uint256,uint32)"
+        values = (MODES[Mode.BURN_MINT], shares, seconds)
+        gateway, token = (
+            word_of(self.world.bridge.evm.gateway),
+            word_of(self.token(self.bnb, asset)),
+        )
+        await self.evm.run(call(gateway, listing, token, *values))
 
     # -- what the relayer says
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.domain.address import ChainId
+from relayer.domain.amount import format_shares
 from relayer.domain.backoff import MOST, wait_before
 from relayer.domain.draft import RETURN_SECONDS, Act, Submission
 from relayer.domain.errors import (
@@ -267,6 +268,8 @@ class Effects:
     def _refused(self, transfer: Transfer, word: str) -> Held | Parked:
         """Wait for what ends by itself; park what the chain refuses for good."""
         now, reason, deposit = self._clock.now(), reason_of(word), transfer.deposit
+        if reason is Reason.NO_INVENTORY:
+            word = f"{word}: {format_shares(deposit.shares)} shares are needed"
         if reason in FOR_GOOD:
             return Parked(id=deposit.id, reason=reason, at=now, detail=word, act=transfer.act)
         until = now + wait_before(transfer.attempts + 1)

@@ -253,6 +253,7 @@ class Lane:
             gate=self._gatekeeper.gate,
             limits=self._settings.limits,
             paused=self._gatekeeper.paused(self._settings.chain),
+            inventory=self._gatekeeper.inventory(self._settings.chain),
             used=self._window.used(self._settings.limits, now) if self._window.ready else None,
         )
 
