@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.real_kafka import real_kafka
+from relayer.app.run import Service
+from relayer.devnet.kafka.broker import LocalKafka
+from tests.real_kafka import real_kafka, secured_kafka
 
 for shared in ("bus", "chains", "devnet", "e2e", "services"):
     pytest.register_assert_rewrite(f"tests.{shared}")  # a failed suite shows the values
@@ -39,3 +41,10 @@ def kafka() -> Iterator[str]:
     """The address of a real Kafka, started by the first test that asks for it."""
     with real_kafka() as servers:
         yield servers
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[LocalKafka]:
+    """A Kafka with a user for each service, none of whom may do anything yet."""
+    with secured_kafka([str(service) for service in Service]) as kafka:
+        yield kafka

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -27,14 +27,30 @@ def real_kafka() -> Iterator[str]:
         yield named
         return
     with contextlib.ExitStack() as stack:
-        try:
+        with _missed():
             servers = stack.enter_context(_in_docker() if _docker_answers() else _local())
-        except KafkaMissing as missing:
-            advice = f"{missing} in {ADDRESS}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"CI does not pass without Kafka: {advice}")
-            pytest.skip(advice)
         yield servers
+
+
+@contextlib.contextmanager
+def secured_kafka(users: Collection[str]) -> Iterator[LocalKafka]:
+    """Run a broker of this machine that knows these users and allows nothing unasked."""
+    with contextlib.ExitStack() as stack:
+        with _missed():
+            kafka = stack.enter_context(LocalKafka(users=users))
+        yield kafka
+
+
+@contextlib.contextmanager
+def _missed() -> Iterator[None]:
+    """In CI a missing Kafka fails; elsewhere the tests that need it are skipped, with advice."""
+    try:
+        yield
+    except KafkaMissing as missing:
+        advice = f"{missing} in {ADDRESS}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI does not pass without Kafka: {advice}")
+        pytest.skip(advice)
 
 
 @contextlib.contextmanager

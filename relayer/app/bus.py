@@ -75,6 +75,7 @@ def cluster_of(settings: Settings) -> Cluster:
     bus = settings.bus
     access = Access(
         tls=_tls(settings, bus) if bus.tls else None,
+        certificate=_holder(settings.path(bus.certificate)) if bus.certificate else None,
         user=bus.user,
         password=settings.secret(bus.password) if bus.password else None,
         mechanism=bus.mechanism,
@@ -98,8 +99,20 @@ def _tls(settings: Settings, bus: BusSettings) -> ssl.SSLContext:
             with tempfile.NamedTemporaryFile("w", suffix=".pem") as key:
                 key.write(settings.secret(bus.certificate_key) + "\n")
                 key.flush()
-                context.load_cert_chain(str(settings.path(bus.certificate)), key.name)
+                # An empty password, since OpenSSL asks at the terminal where none is given.
+                context.load_cert_chain(str(settings.path(bus.certificate)), key.name, password="")
     except OSError as error:  # an SSLError is one
         msg = f"bus: the certificates cannot be used: {error}"
         raise SettingRefused(msg) from error
     return context
+
+
+def _holder(certificate: Path) -> str:
+    """Return whom a certificate names. Raises `SettingRefused` when there is none to read."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).subject.rfc4514_string()
+    except (OSError, ValueError) as error:
+        msg = f"bus: the certificate {certificate} cannot be read: {error}"
+        raise SettingRefused(msg) from error

@@ -18,6 +18,7 @@ from relayer.bus.kafka_client import REQUEST, TROUBLE, begin, end_producer, send
 from relayer.bus.kafka_follow import KafkaFollower
 from relayer.bus.kafka_members import Tenures
 from relayer.bus.kafka_partition import KafkaPartition
+from relayer.bus.kafka_refusal import refusal
 from relayer.bus.kafka_topics import examine
 from relayer.bus.ownership import keep
 from relayer.domain.errors import Fatal, Transient
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 FIRST_CONTACT: Final = 30.0
 """Seconds that the cluster is given to answer when the bus is opened."""
+
+FIRST_REFUSAL: Final = 2.0
+"""Seconds after which credentials that are refused are: a broker that has just started may not
+know its users yet."""
 
 PUBLISH: Final = 3 * REQUEST
 """Seconds after which publishing that is not acknowledged is given up."""
@@ -56,14 +61,16 @@ class KafkaBus:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises `Unreachable` (Transient) when the cluster does not answer."""
-        until = asyncio.get_running_loop().time() + FIRST_CONTACT
+        began = asyncio.get_running_loop().time()
         while not self._open:
             try:
                 self._publisher = await self._start_publisher()
                 self._open = True
             except TROUBLE as error:
-                if asyncio.get_running_loop().time() > until:
-                    raise Unreachable(self._advice(error)) from error
+                refused = await refusal(self.cluster, error)
+                patience = FIRST_REFUSAL if refused.final else FIRST_CONTACT
+                if asyncio.get_running_loop().time() - began > patience:
+                    raise Unreachable(refused.words) from error
                 await asyncio.sleep(0.5)
         return self
 
@@ -75,13 +82,6 @@ class KafkaBus:
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             await end_producer(publisher, "publisher")
-
-    def _advice(self, error: BaseException) -> str:
-        servers = ", ".join(self.cluster.servers)
-        return (
-            f"no Kafka answers at {servers}: {error}. Look at bus.servers, at the network, and at "
-            "the credentials: a broker hangs up on those it does not know"
-        )
 
     async def _start_publisher(self) -> AIOKafkaProducer:
         publisher = self.cluster.publisher()
@@ -151,7 +151,7 @@ class KafkaBus:
                 try:
                     self._publisher = publisher = await self._start_publisher()
                 except TROUBLE as error:
-                    raise Unreachable(self._advice(error)) from error
+                    raise Unreachable((await refusal(self.cluster, error)).words) from error
             return publisher
 
     async def check(self) -> Sequence[Finding]:
@@ -159,4 +159,4 @@ class KafkaBus:
         try:
             return await examine(self.cluster, self.catalog)
         except KafkaError as error:
-            raise Unreachable(self._advice(error)) from error
+            raise Unreachable((await refusal(self.cluster, error)).words) from error

@@ -42,9 +42,18 @@ class Access:
 
     tls: ssl.SSLContext | None = None
     """Encrypts; with a certificate loaded it also says who we are (mTLS)."""
+    certificate: str | None = None
+    """Whom that certificate names, as an operator reads it; the broker makes a user of it."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+
+    @property
+    def who(self) -> str:
+        """Who we are for the cluster's access control."""
+        if self.user or not self.certificate:
+            return f"User:{self.user or 'ANONYMOUS'}"
+        return f"the user of certificate {self.certificate}"
 
     def arguments(self) -> dict[str, Any]:
         """Return what every client of aiokafka takes."""
@@ -75,11 +84,13 @@ class Cluster:
     """After so long without a heartbeat a process has lost its partitions; a broker's least is 6."""
     transaction: float = 10.0
     """A commit that takes longer is rolled back by the cluster."""
+    request: float = REQUEST
+    """A request that is not answered is given up after so long."""
 
-    def _known(self, request: float = REQUEST) -> dict[str, Any]:
+    def _known(self, least: float = 0.0) -> dict[str, Any]:
         return {
             "bootstrap_servers": list(self.servers),
-            "request_timeout_ms": int(request * 1000),
+            "request_timeout_ms": int(max(self.request, least) * 1000),
             "retry_backoff_ms": 50,
             **self.access.arguments(),
         }
@@ -109,7 +120,7 @@ class Cluster:
     def member(self, group: str) -> AIOKafkaConsumer:
         """Return a consumer that takes part in a group, to learn what it owns; it reads nothing."""
         return AIOKafkaConsumer(
-            **self._known(request=max(REQUEST, 2 * self.session)),
+            **self._known(least=2 * self.session),
             group_id=group,
             session_timeout_ms=int(self.session * 1000),
             heartbeat_interval_ms=500,

@@ -13,14 +13,16 @@ import sys
 import tempfile
 import time
 import uuid
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from relayer.devnet.child import die_with_parent, free_port, watching
 from relayer.devnet.kafka.jars import CHECKPOINT, bring, class_path, find_java
+from relayer.devnet.kafka.secured import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _PREFIX: Final = "xstocks-kafka-"
 _START_TIMEOUT: Final = 90.0
@@ -41,21 +43,42 @@ class KafkaError(RuntimeError):
     """A broker did not start; the message holds its last words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where one broker listens."""
+
+    client: int
+    mutual: int
+    control: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Return three that are free."""
+        return cls(free_port(), free_port(), free_port())
+
+
 class LocalKafka:
     """Brokers 1 to `brokers` of one cluster, as a context manager. Blocks while it starts.
 
     Start it in a thread that lasts: the kernel kills the brokers when that thread ends. `settings`
-    are added to each broker's own; times there are in milliseconds.
+    are added to each broker's own; times there are in milliseconds. With `users` the cluster is a
+    secured one, see `Guard`; without, everybody may do everything.
     """
 
-    def __init__(self, brokers: int = 1, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        brokers: int = 1,
+        settings: Mapping[str, str] | None = None,
+        users: Collection[str] = (),
+    ) -> None:
         """Nothing is started yet."""
-        self.count, self._settings = brokers, dict(settings or {})
-        self._ports: dict[int, tuple[int, int]] = {}
+        self.count, self._settings, self._users = brokers, dict(settings or {}), users
+        self._guard: Guard | None = None
+        self._ports: dict[int, Ports] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._watchers: dict[int, subprocess.Popen[bytes]] = {}
         self._cluster = _random_id()
-        self._home = self._folder = Path()
+        self._home = self._folder = self._begin = Path()
 
     def __enter__(self) -> Self:
         """Bring the program if need be, and start. Raises `KafkaMissing` or `KafkaError`."""
@@ -63,7 +86,11 @@ class LocalKafka:
         remove_what_the_dead_left()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         try:
-            self._ports = {n: (free_port(), free_port()) for n in self._numbers}
+            self._ports = {n: Ports.free() for n in self._numbers}
+            self._begin = self._home / CHECKPOINT
+            if self._users:
+                self._guard = Guard(self._users, self._folder / "guard")
+                self._begin = self._guard.format(self._home, self._folder)
             for number in self._numbers:
                 self._lay_out(number)
                 self._run(number)
@@ -87,7 +114,18 @@ class LocalKafka:
     @property
     def servers(self) -> str:
         """The brokers' addresses, as clients take them."""
-        return ",".join(f"127.0.0.1:{port}" for port, _ in self._ports.values())
+        return ",".join(f"127.0.0.1:{ports.client}" for ports in self._ports.values())
+
+    @property
+    def mutual(self) -> str:
+        """The same of a secured cluster, for clients that show a certificate (mTLS)."""
+        return ",".join(f"127.0.0.1:{ports.mutual}" for ports in self._ports.values())
+
+    @property
+    def guard(self) -> Guard:
+        """Users, passwords and certificates of a secured cluster."""
+        assert self._guard is not None, "the cluster was started without users"  # noqa: S101
+        return self._guard
 
     def pid(self, number: int) -> int:
         """Return the process id of a broker that was started."""
@@ -130,19 +168,20 @@ class LocalKafka:
             f"directory.id={_random_id()}\n",
             encoding="ascii",
         )
-        shutil.copyfile(self._home / CHECKPOINT, folder / "data" / CHECKPOINT)
+        shutil.copyfile(self._begin, folder / "data" / CHECKPOINT)
         lines = [f"{name}={value}" for name, value in self._properties(number).items()]
         (folder / "server.properties").write_text("\n".join(lines), encoding="utf-8")
 
     def _properties(self, number: int) -> dict[str, str]:
-        port, control = self._ports[number]
-        voters = ",".join(f"{n}@127.0.0.1:{self._ports[n][1]}" for n in self._numbers)
+        ports = self._ports[number]
+        voters = ",".join(f"{n}@127.0.0.1:{self._ports[n].control}" for n in self._numbers)
         copies, least = str(min(3, self.count)), str(min(2, self.count))
         return {
             "process.roles": "broker,controller",
             "node.id": str(number),
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{ports.client},"
+            f"CONTROLLER://127.0.0.1:{ports.control}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._folder / str(number) / "data"),
             "auto.create.topics.enable": "false",
@@ -157,6 +196,7 @@ class LocalKafka:
             "broker.session.timeout.ms": "3000",
             "transaction.max.timeout.ms": "15000",
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+            **(self._guard.properties(*astuple(ports)) if self._guard else {}),
             **self._settings,
         }
 
@@ -187,7 +227,7 @@ class LocalKafka:
     def _ready(self, number: int) -> None:
         """Wait until the broker accepts connections, which it does when it has joined."""
         until = time.monotonic() + _START_TIMEOUT
-        while not _answers(self._ports[number][0]):
+        while not _answers(self._ports[number].client):
             code = self._processes[number].poll()
             if code is not None or time.monotonic() > until:
                 state = "does not answer" if code is None else f"ended with code {code}"

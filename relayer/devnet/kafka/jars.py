@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +42,7 @@ def bring() -> Path:
 
     Several processes may call it at once: one brings, the others wait.
     """
-    java = find_java()
+    find_java()
     wanted = hashlib.sha256(_POM.read_bytes() + _LOCK.read_bytes()).hexdigest()[:16]
     home = _CACHE / f"kafka-{wanted}"
     if home.is_dir():
@@ -53,7 +54,7 @@ def bring() -> Path:
             with tempfile.TemporaryDirectory(dir=_CACHE) as place:
                 fresh = Path(place) / "kafka"
                 _copy(fresh)
-                _format(java, fresh)
+                shutil.copyfile(checkpoint(fresh, fresh.parent), fresh / CHECKPOINT)
                 fresh.rename(home)
     return home
 
@@ -84,20 +85,25 @@ def _verify(place: Path) -> None:
         raise KafkaMissing(_advice(message))
 
 
-def _format(java: str, place: Path) -> None:
-    """Let Kafka's formatter write the features that a new cluster begins with."""
-    logs, config = place.parent / "logs", place.parent / "format.properties"
+def checkpoint(home: Path, scratch: Path, more: Sequence[str] = ()) -> Path:
+    """Let Kafka's own formatter write what a new cluster begins with; return that file.
+
+    `more` are arguments of the formatter, such as those that add users. Raises `KafkaMissing`.
+    """
+    logs, config = scratch / "logs", scratch / "format.properties"
     config.write_text(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:1\n"
         "controller.listener.names=CONTROLLER\nlisteners=PLAINTEXT://127.0.0.1:2,"
         f"CONTROLLER://127.0.0.1:1\nlog.dirs={logs}\n",
         encoding="utf-8",
     )
-    tool = ("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAQACAAAAAAAAAAA")
-    done = _run([java, "-cp", class_path(place), *tool, "-c", str(config)], place.parent)
+    tool = ("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAQACAAAAAAAAAAA", *more)
+    quick = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    command = [find_java(), *quick, "-cp", class_path(home), *tool, "-c", str(config)]
+    done = _run(command, scratch)
     if done.returncode != 0:
         raise KafkaMissing(_advice(f"the broker's formatter failed: {_tail(done)}"))
-    shutil.copyfile(logs / CHECKPOINT, place / CHECKPOINT)
+    return logs / CHECKPOINT
 
 
 def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
