@@ -10,6 +10,7 @@ from aiohttp import web
 
 from relayer.domain.authority import SIGNED
 from relayer.domain.command import Command, ordered
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import CONTROL_RECORDS, Halt
 from relayer.domain.records import CONTROL, inbox
@@ -17,7 +18,7 @@ from relayer.domain.transfer import lane_of
 from relayer.ports.bus import Bus, Out, Record, Undeclared
 from relayer.services.gatekeeper import Gatekeeper
 
-Refused = Callable[[Record, str], None]
+Refused = Callable[[Record, RecordRefused], None]
 """Told of a record that was refused, and why."""
 
 _NOT_KEPT: Final = -1
@@ -52,8 +53,8 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequen
             signed = SIGNED.decode(data)
             command = ordered(signed, gatekeeper.gate.policy.operators, time.time())
             await bus.publish([_out(bus, command, data)])
-        except (RecordRefused, Undeclared) as error:
-            refused(_record(data), str(error))
+        except RecordRefused as error:
+            refused(_record(data), error)
             return web.Response(status=403, text=f"{error}\n")
         return web.Response(status=202, text="published\n")
 
@@ -65,9 +66,12 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequen
 
 
 def _out(bus: Bus, command: Command, data: bytes) -> Out:
-    """The record for the lane that owns the Transfer; Undeclared for a chain without lanes."""
+    """The record for the lane that owns the Transfer; RecordRefused for a chain without lanes."""
     topic = inbox(command.chain)
-    partition = lane_of(command.transfer, bus.partitions(topic))
+    try:
+        partition = lane_of(command.transfer, bus.partitions(topic))
+    except Undeclared as error:
+        raise RecordRefused(str(error), Distrust.NOT_SERVED) from error
     return Out(topic=topic, partition=partition, key=command.transfer.hex(), value=data)
 
 

@@ -142,7 +142,8 @@ class Process:
             bodies.append(self._monitor(bus, directory, gatekeeper))
         if Service.TRACKER in self._services:
             keep = timedelta(seconds=self._settings.retention.transfers_seconds)
-            bodies.append(Tracker(bus, directory / "tracker.db", keep=keep).run())
+            path, refused = directory / "tracker.db", self._observer.refused
+            bodies.append(Tracker(bus, path, keep=keep, refused=refused).run())
         return bodies
 
     def _readers(self) -> dict[ChainId, ChainReader]:

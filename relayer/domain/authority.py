@@ -14,6 +14,7 @@ from typing import Final, Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.wire import Codec, HexBytes, Word
 
@@ -51,11 +52,11 @@ def authentic(signed: Signed, role: Role, keys: Collection[bytes]) -> str:
     """The body of an envelope signed under ``role`` by one of ``keys``; else RecordRefused."""
     if signed.role is not role or signed.key not in keys:
         msg = f"signed by {signed.key.hex()} as {signed.role}, which is not a known {role}"
-        raise RecordRefused(msg)
+        raise RecordRefused(msg, Distrust.NOT_AUTHENTIC)
     try:
         public = Ed25519PublicKey.from_public_bytes(signed.key)
         public.verify(signed.signature, to_sign(role, signed.body))
     except (InvalidSignature, ValueError) as error:
         msg = f"the {role} signature of {signed.key.hex()} does not verify"
-        raise RecordRefused(msg) from error
+        raise RecordRefused(msg, Distrust.NOT_AUTHENTIC) from error
     return signed.body

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Role, Signed, authentic
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.transfer import IdWord, TransferId
 from relayer.domain.wire import Codec, Word
@@ -60,10 +61,10 @@ def ordered(signed: Signed, operators: Collection[bytes], now: float) -> Command
     command = COMMAND.decode(authentic(signed, Role.OPERATOR, operators).encode())
     if now >= command.expires_at:
         msg = f"the {command.verb} command has expired: sign a new one"
-        raise RecordRefused(msg)
+        raise RecordRefused(msg, Distrust.EXPIRED)
     if command.expires_at - now > MOST_SECONDS:
         msg = f"the {command.verb} command would live for more than {MOST_SECONDS} s"
-        raise RecordRefused(msg)
+        raise RecordRefused(msg, Distrust.TOO_LONG)
     return command
 
 
@@ -73,9 +74,9 @@ def refund_ordered(
     """The operator's order to refund this very Transfer, in force at ``now``; else RecordRefused."""
     if order is None:
         msg = f"no operator ordered the refund of {transfer.hex()}"
-        raise RecordRefused(msg)
+        raise RecordRefused(msg, Distrust.NOT_APPLICABLE)
     command = ordered(order, operators, now)
     if command.verb is not Verb.REFUND or command.transfer != transfer:
         msg = f"a {command.verb} of {command.transfer.hex()} is no order to refund {transfer.hex()}"
-        raise RecordRefused(msg)
+        raise RecordRefused(msg, Distrust.NOT_APPLICABLE)
     return command

@@ -27,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from relayer.domain.distrust import Decline, Distrust
+
 if TYPE_CHECKING:
     from relayer.domain.transfer import TransferId
 
@@ -80,11 +82,21 @@ class MemoRefused(Rejected):
 
 
 class RecordRefused(Rejected):
-    """A bus record that does not decode, is too large, or is not authentic."""
+    """A bus record that does not decode, is too large, or is not authentic; ``why`` names it."""
+
+    def __init__(self, message: str, why: Distrust = Distrust.UNREADABLE) -> None:
+        """Say it in words, and by name."""
+        super().__init__(message)
+        self.why = why
 
 
 class DraftRefused(Rejected):
-    """A draft that an attester must not sign."""
+    """A draft that an attester must not sign; ``why`` names the reason."""
+
+    def __init__(self, message: str, why: Decline = Decline.TERMS) -> None:
+        """Say it in words, and by name."""
+        super().__init__(message)
+        self.why = why
 
 
 class Unwanted(Rejected):

@@ -17,6 +17,7 @@ from eth_hash.auto import keccak
 from pydantic import Field
 
 from relayer.domain.authority import Role, Signed, authentic
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.reasons import Reason
 from relayer.domain.supply import Finding, Interval, Reserve, SupplySnapshot
@@ -252,7 +253,7 @@ class Gate:
         """
         if self.policy.assets is not None and verdict.asset not in self.policy.assets:
             msg = "a verdict on an asset that is not served"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.NOT_SERVED)
         self._verdicts[verdict.asset] = verdict
         if verdict.withheld not in _ENDS_LEASES:
             return
@@ -265,17 +266,17 @@ class Gate:
         known = self._leases.setdefault(lease.asset, {})
         if lease.expires_at - lease.issued_at > self.policy.max_lease:
             msg = f"a lease of {lease.expires_at - lease.issued_at} s is longer than allowed"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.TOO_LONG)
         if key in known and known[key].sequence >= lease.sequence:
             msg = f"lease {lease.sequence} of {lease.asset} is not newer than what is known"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.REPLAYED)
         known[key] = lease
         return lease
 
     def _take_resume(self, resume: Resume, now: float) -> Resume:
         if now > resume.expires_at:
             msg = "the resume has expired: sign a new one"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.EXPIRED)
         for digest in resume.halts:
             self._halts.pop(digest, None)
             self._lifted.add(digest)

@@ -19,10 +19,11 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 
 MAX_RECORD: Final = 256 * 1024
@@ -97,7 +98,10 @@ class Codec(Generic[T]):
         """The record in a JSON text; RecordRefused if it is too large or not of this type."""
         if len(data) > MAX_RECORD:
             msg = f"the record has {len(data)} bytes, more than {MAX_RECORD}"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.TOO_LARGE)
+        if not data:
+            msg = "the record has no value"
+            raise RecordRefused(msg, Distrust.EMPTY)
         if _ODD.search(data) is not None:
             _check_numbers(data)
         try:
@@ -106,11 +110,17 @@ class Codec(Generic[T]):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
             msg = f"{place or 'record'}: {first['msg']}"
-            raise RecordRefused(msg) from error
+            raise RecordRefused(msg, _why(first)) from error
 
     def json_schema(self) -> dict[str, object]:
         """The JSON schema of the record type."""
         return self._adapter.json_schema(mode="serialization")
+
+
+def _why(first: ErrorDetails) -> Distrust:
+    """A record of a known type whose version is none of ours is of another release."""
+    future = first["loc"][-1:] == ("v",) and first["type"] == "literal_error"
+    return Distrust.FUTURE_VERSION if future else Distrust.UNREADABLE
 
 
 def _check_numbers(data: bytes) -> None:
@@ -127,4 +137,4 @@ def _check_numbers(data: bytes) -> None:
             values.extend(value)
         elif isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
             msg = "a number is not finite, or larger than any time or height"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.NUMBER)

@@ -28,7 +28,7 @@ RECENT: Final = timedelta(minutes=10)
 class GateObserver(Protocol):
     """Told what the gate takes and refuses."""
 
-    def refused(self, record: Record, why: str) -> None:
+    def refused(self, record: Record, error: RecordRefused) -> None:
         """A record was not authentic or did not decode."""
 
     def gate_changed(self, gate: Gate) -> None:
@@ -100,7 +100,7 @@ class Gatekeeper:
                 try:
                     take(record)
                 except RecordRefused as error:
-                    self._observer.refused(record, str(error))
+                    self._observer.refused(record, error)
 
     def _take_supply(self, record: Record) -> None:
         taken = self.gate.fold_supply(record.value or b"")

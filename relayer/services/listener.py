@@ -41,6 +41,9 @@ class ListenerObserver(Protocol):
     def unreadable(self, chain: ChainId, error: Transient) -> None:
         """A read failed; it is tried again."""
 
+    def forged_cursor(self, chain: ChainId) -> None:
+        """The cursor kept is not this listener's: the chain is read from its beginning."""
+
 
 class Listener:
     """Reads one chain from its cursor to its final head, for ever."""
@@ -122,6 +125,8 @@ class Listener:
 
     def _restored(self, kept: Mapping[str, bytes]) -> int:
         text = self._keeper.opened(_CURSOR, kept[_CURSOR]) if _CURSOR in kept else None
+        if text is None and kept:
+            self._observer.forged_cursor(self._reader.chain)
         self._committed = int(text) if text else self._reader.first_height - 1
         return self._committed
 

@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import SUPPLY_RECORDS, Verdict
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
@@ -45,6 +46,13 @@ CALENDAR: Final = 253_402_300_800
 
 _log = structlog.get_logger("relayer.tracker")
 
+Refused = Callable[[Record, RecordRefused], None]
+"""Told of a record that was passed over."""
+
+
+def _logged(record: Record, error: RecordRefused) -> None:
+    _log.warning("tracker.record_refused", topic=record.topic, offset=record.offset, why=str(error))
+
 
 class Tracker:
     """The service. One at a time writes a file."""
@@ -56,15 +64,17 @@ class Tracker:
         *,
         keep: timedelta = timedelta(days=180),
         now: Callable[[], float] = time.time,
+        refused: Refused = _logged,
     ) -> None:
         """Track into the file at ``path``; closed transfers are forgotten after ``keep``."""
         self.caught_up = asyncio.Event()
         """Set once all that was on the bus at the start has been folded."""
         self._bus, self._path, self._keep, self._now = bus, path, keep, now
+        self._refused = refused
 
     async def run(self) -> None:
         """Fold until cancelled. Raises Fatal when the file cannot be used."""
-        with closing(Fold(self._path)) as fold:
+        with closing(Fold(self._path, self._refused)) as fold:
             seen = {topic: asyncio.Event() for topic in (TRANSFERS_TOPIC, SUPPLY)}
             async with asyncio.TaskGroup() as group:
                 for topic, event in seen.items():
@@ -126,9 +136,9 @@ class _Standing:
 class Fold:
     """The file, written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refused: Refused = _logged) -> None:
         """Open or make it. Raises Fatal."""
-        self._path, self._db = path, create(path)
+        self._path, self._db, self._refused = path, create(path), refused
         self._ends: dict[tuple[str, int], tuple[int, float]] = {}
         self._known: OrderedDict[bytes, _Standing] = OrderedDict()
         self._changed: dict[bytes, set[str]] = {}
@@ -207,13 +217,7 @@ class Fold:
             else:
                 self._fold_told(TRANSFERS.decode(record.value or b""), record)
         except RecordRefused as error:
-            _log.warning(
-                "tracker.record_refused",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                error=str(error),
-            )
+            self._refused(record, error)
 
     def _fold_supply(self, record: Record) -> None:
         verdict = SUPPLY_RECORDS.decode(record.value or b"")
@@ -227,7 +231,7 @@ class Fold:
     def _fold_told(self, told: TransferTold, record: Record) -> None:
         if not all(0 <= at < CALENDAR for at in (told.at, told.source_time)):
             msg = "a time that no calendar has"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, Distrust.NUMBER)
         new = self._db.execute(
             "insert or ignore into history select ?1, count(*), ?2, ?3 from history where id = ?1",
             (told.id, _digest(record), record.value),

@@ -18,6 +18,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from relayer.domain.address import ChainId
+from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import LandingKind
 from relayer.domain.gate import ScopeKind
 from relayer.domain.reasons import Reason
@@ -118,6 +119,8 @@ class BusMetrics:
     commits: Counter
     commit_seconds: Histogram
     refused: Counter
+    declined: Counter
+    opened: Counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,8 +298,20 @@ def _bus(registry: CollectorRegistry) -> BusMetrics:
         ),
         refused=Counter(
             "relayer_records_refused",
-            "Records that were passed over: not authentic, or not decodable.",
-            ("topic",),
+            "Records that were passed over, and claims in them that a chain belied.",
+            ("topic", "reason"),
+            registry=registry,
+        ),
+        declined=Counter(
+            "relayer_attestations_declined",
+            "Signing requests that an attester of this process did not sign.",
+            ("reason",),
+            registry=registry,
+        ),
+        opened=Counter(
+            "relayer_sweep_opened",
+            "Transfers that a Sweep found open and no record had told of.",
+            ("source",),
             registry=registry,
         ),
     )
@@ -326,7 +341,9 @@ def _initialise(metrics: Metrics) -> None:
     _each(metrics.supply.circulation, extent.assets, extent.chains)
     _each(metrics.supply.halts, ScopeKind)
     _each(metrics.bus.commits, extent.topics)
-    _each(metrics.bus.refused, extent.topics)
+    _each(metrics.bus.refused, extent.topics, Distrust)
+    _each(metrics.bus.declined, Decline)
+    _each(metrics.bus.opened, extent.chains)
 
 
 def _each(metric: Counter | Gauge | Histogram, *labels: Iterable[str]) -> None:

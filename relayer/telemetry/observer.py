@@ -7,20 +7,24 @@ chain, never from a record that anybody may write: a forger must not be able to 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
 from relayer.domain.command import Command
-from relayer.domain.draft import Attestation, Landing, LandingKind, SigningRequest, Submission
-from relayer.domain.errors import RelayerError, Transient
+from relayer.domain.distrust import Decline, Distrust
+from relayer.domain.draft import Landing, LandingKind, SigningRequest, Submission
+from relayer.domain.errors import RecordRefused, Transient
 from relayer.domain.facts import Fact, Held, Parked, Stuck
 from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
 from relayer.domain.reasons import Reason
+from relayer.domain.records import inbox, state
 from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.transfer import ActKind, ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
@@ -30,6 +34,15 @@ from relayer.telemetry.metrics import Measure, Metrics, Milestone, Outcome
 
 NOWHERE = "none"
 """The label of a deposit that names no destination."""
+
+SILENCE: Final = 1.0
+"""Seconds in which what is passed over for one reason is said once, and only counted else."""
+
+WORDS: Final = 300
+"""Characters of a refusal that are logged: a part of them may be a stranger's."""
+
+_COMMON: Final = frozenset({Distrust.LATE, Distrust.REPEATED})
+"""They come by themselves."""
 
 _log = structlog.get_logger("relayer")
 _WITH_REASON = frozenset({Stage.WAITING, Stage.SUBMITTED, Stage.PARKED})
@@ -58,12 +71,14 @@ class Observer:
         self._open: dict[TransferId, _Open] = {}
         self._held: Counter[Reason] = Counter()
         self._withheld: dict[str, Reason | None] = {}
+        self._said: dict[tuple[str, str], float] = {}
 
     # -- the relayer's lanes
 
-    def restored(self, lane: int, transfers: int, forged: int) -> None:
+    def restored(self, chain: ChainId, lane: int, transfers: int, forged: int) -> None:
         """A lane took over; forged state values are worth an alarm."""
-        _log.info("lane.restored", lane=lane, transfers=transfers, forged=forged)
+        _log.info("lane.restored", chain=chain, lane=lane, transfers=transfers, forged=forged)
+        self._passed_over(state("relayer", chain), Distrust.FORGED_STATE, forged)
 
     def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
         """Transfers entered stages."""
@@ -118,18 +133,17 @@ class Observer:
             reason=command.reason,
         )
 
-    def forged_attestation(self, attestation: Attestation) -> None:
-        """A signature did not verify: somebody else writes to the bus."""
-        _log.error(
-            "attestation.forged",
-            transfer_id=attestation.id.hex(),
-            attester=attestation.attester.hex(),
-        )
+    def compared(self, chain: ChainId, doubts: Sequence[tuple[TransferId, Distrust]]) -> None:
+        """A chain belied what a record had told."""
+        for transfer_id, doubt in doubts:
+            if self._passed_over(inbox(chain), doubt):
+                _log.warning("claim.belied", transfer_id=transfer_id.hex(), reason=doubt)
 
     def swept(self, source: str, found: int, opened: int) -> None:
         """A Sweep ended; transfers that only it found are worth a look."""
         write = _log.warning if opened else _log.debug
         write("sweep.done", source=source, found=found, opened=opened)
+        self._metrics.bus.opened.labels(source).inc(opened)
 
     # -- the listeners and the monitor
 
@@ -174,10 +188,26 @@ class Observer:
 
     # -- the gate and the attesters
 
-    def refused(self, record: Record, why: str) -> None:
+    def refused(self, record: Record, error: RecordRefused) -> None:
         """A record was set aside."""
-        _log.warning("record.refused", topic=record.topic, offset=record.offset, why=why)
-        self._metrics.bus.refused.labels(record.topic).inc()
+        if self._passed_over(record.topic, error.why):
+            place = {"topic": record.topic, "offset": record.offset}
+            write = _log.debug if error.why in _COMMON else _log.warning
+            write("record.refused", **place, reason=error.why, why=str(error)[:WORDS])
+
+    def forged_cursor(self, chain: ChainId) -> None:
+        """A listener's cursor is not its own."""
+        if self._passed_over(state("listener", chain), Distrust.FORGED_STATE):
+            _log.error("cursor.forged", chain=chain)
+
+    def _passed_over(self, topic: str, why: Distrust, count: int = 1) -> bool:
+        """Count it; whether to say it too: a flood of records must not become one of lines."""
+        self._metrics.bus.refused.labels(topic, why).inc(count)
+        now = time.monotonic()
+        if now - self._said.get((topic, why), -SILENCE) < SILENCE:
+            return False
+        self._said[topic, why] = now
+        return True
 
     def gate_changed(self, gate: Gate) -> None:
         """A lease, a halt or a resume was taken."""
@@ -208,9 +238,15 @@ class Observer:
         """A signature was published."""
         _log.debug("attestation.made", transfer_id=request.draft.id.hex(), act=request.draft.kind)
 
-    def declined(self, request: SigningRequest, error: RelayerError) -> None:
+    def declined(self, request: SigningRequest, why: Decline, words: str) -> None:
         """A request was not signed."""
-        _log.warning("attestation.declined", transfer_id=request.draft.id.hex(), error=str(error))
+        self._metrics.bus.declined.labels(why).inc()
+        now = time.monotonic()
+        if now - self._said.get(("", why), -SILENCE) < SILENCE:
+            return
+        self._said["", why] = now
+        named = request.draft.id.hex()
+        _log.warning("attestation.declined", transfer_id=named, reason=why, why=words[:WORDS])
 
     # -- the adapters
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from relayer.domain.draft import Attestation
+from relayer.domain.distrust import Decline, Distrust
+from relayer.domain.errors import RecordRefused
 from relayer.domain.reasons import Reason
 from relayer.domain.stage import Stage, Transfer
 
@@ -16,23 +17,22 @@ class Silence:
         """Nothing counted yet."""
         self.refusals: list[str] = []
         self.declines: list[str] = []
-        self.forged: list[Attestation] = []
+        self.forged: list[RecordRefused] = []
         self.halts: list[object] = []
         self.waits: list[Reason | None] = []
 
-    def refused(self, record: object, why: str) -> None:
+    def refused(self, record: object, error: RecordRefused) -> None:
         """Count a refused record."""
         del record
-        self.refusals.append(why)
+        if error.why is Distrust.FORGED_SIGNATURE:
+            self.forged.append(error)
+        elif error.why not in {Distrust.LATE, Distrust.REPEATED}:
+            self.refusals.append(str(error))
 
-    def declined(self, request: object, error: Exception) -> None:
+    def declined(self, request: object, why: Decline, words: str) -> None:
         """Count a declined request."""
-        del request
-        self.declines.append(str(error))
-
-    def forged_attestation(self, attestation: Attestation) -> None:
-        """Count a forged signature."""
-        self.forged.append(attestation)
+        del request, why
+        self.declines.append(words)
 
     def halted(self, halt: object) -> None:
         """Count a halt."""

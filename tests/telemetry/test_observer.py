@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
+from relayer.domain.distrust import Distrust
 from relayer.domain.draft import Landing, LandingKind, Submission
+from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy, Halt, Scope, ScopeKind, Verdict
 from relayer.domain.reasons import Reason
 from relayer.domain.stage import Stage, Transfer
@@ -201,12 +203,13 @@ def test_refused_records_and_calls_are_counted(
     """A refused record counts for its topic, a failed call for its chain and method."""
     topic = EXTENT.topics[0]
 
-    observer.refused(Record(topic=topic, partition=0, offset=1, key="", value=b"", time=0.0), "bad")
+    record = Record(topic=topic, partition=0, offset=1, key="", value=b"", time=0.0)
+    observer.refused(record, RecordRefused("bad", Distrust.EMPTY))
     observer.called(BNB, "eth_call", 0.2, failed=True)
     observer.committed(topic, 0.001)
     observer.paid_from(BNB, 0, 1.5)
 
-    assert _value(registry, "relayer_records_refused_total", topic=topic) == 1
+    assert _value(registry, "relayer_records_refused_total", topic=topic, reason="empty") == 1
     assert _value(registry, "relayer_rpc_errors_total", chain=BNB, method="eth_call") == 1
     assert _value(registry, "relayer_bus_commits_total", topic=topic) == 1
     assert _value(registry, "relayer_payer_balance_coins", chain=BNB, lane="0") == 1.5

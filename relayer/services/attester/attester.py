@@ -20,8 +20,9 @@ from eth_hash.auto import keccak
 from relayer.domain.address import ChainId, chain_key
 from relayer.domain.backoff import wait_before
 from relayer.domain.command import refund_ordered
+from relayer.domain.distrust import Decline
 from relayer.domain.draft import RETURN_SECONDS, Attestation, SigningRequest, payload_digest
-from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, RelayerError, Transient
+from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, Transient
 from relayer.domain.limits import route_of
 from relayer.domain.records import INBOX, REQUESTS, SIGNING_REQUESTS, inbox
 from relayer.domain.transfer import ActKind, Deposit, ReceiptKind, lane_of
@@ -56,10 +57,10 @@ class AttesterObserver(Protocol):
     def attested(self, request: SigningRequest) -> None:
         """A signature was published."""
 
-    def declined(self, request: SigningRequest, error: RelayerError) -> None:
+    def declined(self, request: SigningRequest, why: Decline, words: str) -> None:
         """A request was not signed."""
 
-    def refused(self, record: Record, why: str) -> None:
+    def refused(self, record: Record, error: RecordRefused) -> None:
         """A record did not decode."""
 
 
@@ -104,7 +105,7 @@ class Attester:
         try:
             return REQUESTS.decode(record.value or b"")
         except RecordRefused as error:
-            self._observer.refused(record, str(error))
+            self._observer.refused(record, error)
             return None
 
     def _wanted(self, request: SigningRequest) -> bool:
@@ -121,7 +122,8 @@ class Attester:
                     return
                 await self._clock.sleep(wait_before(attempt) / 2)
         except Rejected as error:
-            self._observer.declined(request, error)
+            why = error.why if isinstance(error, DraftRefused) else Decline.TERMS
+            self._observer.declined(request, why, str(error))
         finally:
             self._room.release()
 
@@ -129,7 +131,7 @@ class Attester:
         try:
             await self._bus.publish([await self.attest(request)])
         except Transient as error:
-            self._observer.declined(request, error)
+            self._observer.declined(request, Decline.CHAIN_UNREADABLE, str(error))
             return False
         self._observer.attested(request)
         return True
@@ -145,7 +147,7 @@ class Attester:
         payload = post.drafter.payload(draft.kind, deposit, draft.terms)
         if payload_digest(payload) != draft.digest:
             msg = "the draft's digest is not that of its rebuilt payload"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.OTHER_DRAFT)
         binding = binding_of(draft.kind, draft.chain, deposit)
         await self._binder.bind(binding, voided=voided)
         # The gate again: it may have closed while the chains were read.
@@ -157,23 +159,23 @@ class Attester:
         reader = self._readers.get(claimed.source)
         if reader is None or request.draft.id != claimed.id:
             msg = "the request names no source of mine, or two ids"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.NOT_SERVED)
         for found in await reader.deposit_at(claimed.location, claimed.height):
             if found.id == claimed.id:
                 return self._fitting(found, request)
         msg = f"{claimed.source} has no such deposit at {claimed.location.tx}"
-        raise DraftRefused(msg)
+        raise DraftRefused(msg, Decline.NOT_ON_CHAIN)
 
     def _fitting(self, found: Deposit, request: SigningRequest) -> Deposit:
         """The deposit, if it is one that this act on this chain can be about."""
         kind = request.draft.kind
         if kind is ActKind.DELIVER and found.flaw is not None:
             msg = f"the deposit can not be delivered: {found.flaw}"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.OTHER_ACT)
         place = found.source if kind is ActKind.REFUND else found.destination
         if place != request.draft.chain:
             msg = f"a {kind} of the deposit has no place on {request.draft.chain}"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.OTHER_ACT)
         return found
 
     def _check_right(self, request: SigningRequest, deposit: Deposit) -> None:
@@ -191,14 +193,14 @@ class Attester:
         refusal = self._gatekeeper.gate.refusal(route, self._clock.now()) if route else None
         if route is None or refusal is not None:
             msg = f"{refusal[0]}: {refusal[1]}" if refusal else "the deposit has no route"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.GATE_CLOSED)
 
     def _check_order(self, request: SigningRequest) -> None:
         operators = self._gatekeeper.gate.policy.operators
         try:
             refund_ordered(request.order, request.draft.id, operators, self._clock.now())
         except RecordRefused as error:
-            raise DraftRefused(str(error)) from error
+            raise DraftRefused(str(error), Decline.NO_ORDER) from error
 
     def _latest(self, kind: ActKind, deposit: Deposit) -> int:
         """Until when (seconds) the signature may be of use: with the lease, or for a while."""
@@ -214,11 +216,11 @@ class Attester:
         if receipt is not wanted:
             standing = receipt or "open"
             msg = f"{deposit.id.hex()} is {standing} on its destination: no {kind}"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.RECEIPT)
         pays = kind is ActKind.REFUND or (kind is ActKind.DELIVER and not deposit.counted)
         if pays and await self._readers[deposit.source].refunded([deposit.id]):
             msg = f"{deposit.id.hex()} is refunded already"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.RECEIPT)
         return receipt is ReceiptKind.VOIDED
 
     async def _receipt(self, deposit: Deposit) -> ReceiptKind | None:
@@ -227,7 +229,7 @@ class Attester:
         reader = self._readers.get(deposit.destination)
         if reader is None:
             msg = f"{deposit.destination} is no chain of mine"
-            raise DraftRefused(msg)
+            raise DraftRefused(msg, Decline.NOT_SERVED)
         receipt = (await reader.receipts([deposit.id])).get(deposit.id)
         return receipt.kind if receipt else None
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from relayer.domain.distrust import Decline
 from relayer.domain.errors import DraftRefused, Fatal
 from relayer.domain.transfer import ActKind
 
@@ -111,7 +112,7 @@ permissions and start again; nothing was signed that is not in it"
             self._db.execute("REPLACE INTO binding VALUES (?, ?, ?, ?)", binding)
             return None
         msg = f"{transfer.hex()} is bound to {row[1]} on {row[0]} already"
-        return DraftRefused(msg)
+        return DraftRefused(msg, Decline.BOUND)
 
     def _claim(self, path: Path, attester: str) -> None:
         row = self._db.execute("SELECT attester FROM owner").fetchone()

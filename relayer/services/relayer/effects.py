@@ -188,8 +188,10 @@ class Effects:
         except Rejected:
             return b""
 
-    async def believe(self, told: Sequence[Delivery | Void | Refund]) -> Collection[TransferId]:
-        """The ids among listener records that this process finds so on the chain itself."""
+    async def believe(
+        self, told: Sequence[Delivery | Void | Refund]
+    ) -> Collection[TransferId] | None:
+        """The ids among listener records that are so on the chain; None where it cannot be read."""
         reader = self._readers[self.chain]
         marked = [fact for fact in told if not isinstance(fact, Refund)]
         returned = [fact.id for fact in told if isinstance(fact, Refund)]
@@ -197,7 +199,7 @@ class Effects:
             receipts = await reader.receipts([fact.id for fact in marked]) if marked else {}
             refunded = await reader.refunded(returned) if returned else frozenset()
         except Transient:
-            return set()
+            return None
         return refunded | {
             fact.id
             for fact in marked

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Signed
 from relayer.domain.command import Command, ordered
+from relayer.domain.distrust import Distrust
 from relayer.domain.draft import Attestation
 from relayer.domain.errors import DraftRefused, RecordRefused
 from relayer.domain.facts import Attested, DepositSeen, Fact, HandedOver
@@ -62,33 +63,49 @@ class Intake:
         """Fold records in order; what must be looked up first is given back."""
         told: list[Told] = []
         for record in records:
-            content = self._decoded(record)
-            match content:
-                case Delivery() | Void() | Refund() if content.id in self._book.transfers:
+            try:
+                content = self._decoded(record)
+                if isinstance(content, Told):
                     told.append(content)
-                case Deposit():
-                    self._book.fold([DepositSeen(deposit=content, at=self._clock.now())])
-                case RefundDue(deposit=deposit):
-                    self._book.fold([HandedOver(deposit=deposit, at=self._clock.now())])
-                case Attestation():
-                    self._book.fold(self._attested(content))
-                case Signed():
-                    self._book.fold(self._commanded(content, record))
-                case _:
-                    pass
+                else:
+                    self._book.fold(self._facts_of(content))
+            except RecordRefused as error:
+                self._observer.refused(record, error)
         return told
 
-    def _decoded(self, record: Record) -> InboxRecord | None:
-        try:
-            content = INBOX.decode(record.value or b"")
-        except RecordRefused as error:
-            self._observer.refused(record, str(error))
-            return None
+    def _decoded(self, record: Record) -> InboxRecord:
+        """What a record says; RecordRefused where that is nothing to this lane."""
+        content = INBOX.decode(record.value or b"")
         strange = isinstance(content, Deposit) and not self.delivers(content)
         if strange or (isinstance(content, RefundDue) and not self.refunds(content.deposit)):
-            self._observer.refused(record, "the deposit belongs to another lane")
-            return None
+            msg = "the deposit belongs to another lane"
+            raise RecordRefused(msg, Distrust.OTHER_LANE)
+        if isinstance(content, Told) and content.id not in self._book.transfers:
+            msg = "nothing of this id is open here"
+            raise RecordRefused(msg, Distrust.LATE)
         return content
+
+    def _facts_of(self, content: Deposit | RefundDue | Attestation | Signed) -> list[Fact]:
+        """What a record tells the book; RecordRefused says why it is not taken."""
+        now = self._clock.now()
+        match content:
+            case Deposit():
+                self._compare(content)
+                return [DepositSeen(deposit=content, at=now)]
+            case RefundDue(deposit=deposit):
+                return [HandedOver(deposit=deposit, at=now)]
+            case Attestation():
+                return self._attested(content)
+            case Signed():
+                return self._commanded(content)
+
+    def _compare(self, told: Deposit) -> None:
+        """RecordRefused for a deposit whose id is open: it tells nothing new, or what is not so."""
+        known = self._book.transfers.get(told.id)
+        if known is not None:
+            altered = known.verified and known.deposit != told
+            msg = "the deposit is known already"
+            raise RecordRefused(msg, Distrust.ALTERED if altered else Distrust.REPEATED)
 
     def delivers(self, deposit: Deposit) -> bool:
         """Whether this lane is the one that delivers a deposit."""
@@ -101,14 +118,10 @@ class Intake:
         here = deposit.source == self._chain and lane == self._number
         return here and deposit.destination is not None
 
-    def _commanded(self, signed: Signed, record: Record) -> list[Fact]:
-        """What an operator's command means; refused by name if it means nothing here."""
+    def _commanded(self, signed: Signed) -> list[Fact]:
+        """What an operator's command means; RecordRefused by name if it means nothing here."""
         now = self._clock.now()
-        try:
-            command = self._command(signed, now)
-        except RecordRefused as error:
-            self._observer.refused(record, str(error))
-            return []
+        command = self._command(signed, now)
         self._book.take(command, now)
         self._observer.commanded(command)
         return [fact_of(command, signed, now)]
@@ -117,26 +130,30 @@ class Intake:
         command = ordered(signed, self._gatekeeper.gate.policy.operators, now)
         transfer = self._book.transfers.get(command.transfer)
         refusal = objection(command, transfer, self._chain)
-        if refusal is None and self._book.took(command):
-            refusal = "it was taken before: a replay"
+        why = Distrust.NOT_APPLICABLE
+        if self._book.took(command):
+            refusal, why = "it was taken before: a replay", Distrust.REPLAYED
         if refusal is not None:
             msg = f"{command.verb} of {command.transfer.hex()}: {refusal}"
-            raise RecordRefused(msg)
+            raise RecordRefused(msg, why)
         return command
 
     def _attested(self, attestation: Attestation) -> list[Fact]:
+        """A signature that counts for the current draft; RecordRefused for any other."""
         transfer = self._book.transfers.get(attestation.id)
         draft = transfer.draft if transfer else None
         if transfer is None or draft is None or transfer.stage is not Stage.SIGNING:
-            return []
+            msg = "nobody waits for this signature"
+            raise RecordRefused(msg, Distrust.LATE)
         if attestation.digest != draft.digest:
-            return []
+            msg = "it signs another draft"
+            raise RecordRefused(msg, Distrust.OTHER_DRAFT)
         try:
             payload = self._drafter.payload(draft.kind, transfer.deposit, draft.terms)
         except DraftRefused:
             return []  # drafted under other settings: the wait for its quorum ends, a new one comes
         if not self._drafter.verifies(payload, attestation):
-            self._observer.forged_attestation(attestation)
-            return []
+            msg = f"{attestation.attester.hex()[:80]} did not make it"
+            raise RecordRefused(msg, Distrust.FORGED_SIGNATURE)
         needed = self._drafter.quorum
         return [Attested(attestation=attestation, needed=needed, at=self._clock.now())]

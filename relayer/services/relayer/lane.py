@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relayer.domain.address import ChainId
+from relayer.domain.distrust import Distrust
 from relayer.domain.draft import Submission
 from relayer.domain.facts import (
     Accepted,
@@ -40,6 +41,7 @@ from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Changes
+from relayer.services.relayer.doubts import doubts
 from relayer.services.relayer.effects import Effects, SealOutcome, by_source
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.intake import Intake, Told
@@ -117,7 +119,8 @@ class Lane:
         self._intake.serve(partition.number)
         place = f"{self._settings.chain} {self._number} of {self._settings.lanes}"
         self._book.restore(await partition.restore(), place)
-        self._observer.restored(self._number, len(self._book.transfers), self._book.forged)
+        chain, count = self._settings.chain, len(self._book.transfers)
+        self._observer.restored(chain, self._number, count, self._book.forged)
         await self._gatekeeper.ready()
         self._book.resume(self._clock.now())
         async with asyncio.TaskGroup() as effects:
@@ -150,6 +153,10 @@ class Lane:
     async def _believed(self, told: Sequence[Told]) -> list[Fact]:
         """Listener records that are so on the chain; a recheck closes the others."""
         seen = await self._effects.believe(told)
+        if seen is None:
+            return []
+        missed = [(fact.id, Distrust.UNCONFIRMED) for fact in told if fact.id not in seen]
+        self._observer.compared(self._settings.chain, missed)
         facts: list[Fact] = []
         for fact in told:
             if fact.id in seen and isinstance(fact, Delivery):
@@ -218,6 +225,8 @@ class Lane:
                 case SweepOutcome() as outcome:
                     self._swept(outcome)
                 case facts:
+                    found = doubts(self._book.transfers, facts)
+                    self._observer.compared(self._settings.chain, found)
                     self._purse.learn(facts, self._clock.now())
                     self._book.fold(facts)
                     self._observer.facts(facts)

@@ -7,28 +7,31 @@ from typing import Protocol
 
 from relayer.domain.address import ChainId
 from relayer.domain.command import Command
-from relayer.domain.draft import Attestation, Landing, Submission
+from relayer.domain.distrust import Distrust
+from relayer.domain.draft import Landing, Submission
+from relayer.domain.errors import RecordRefused
 from relayer.domain.facts import (
     Fact,
 )
 from relayer.domain.stage import Stage, Transfer
+from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Record
 
 
 class LaneObserver(Protocol):
     """Told after the fact; it decides nothing and must not fail."""
 
-    def restored(self, lane: int, transfers: int, forged: int) -> None:
+    def restored(self, chain: ChainId, lane: int, transfers: int, forged: int) -> None:
         """A lane took over with so many open Transfers; ``forged`` state values were ignored."""
 
-    def refused(self, record: Record, why: str) -> None:
+    def refused(self, record: Record, error: RecordRefused) -> None:
         """An inbox record was set aside."""
 
     def commanded(self, command: Command) -> None:
         """An operator's command was taken."""
 
-    def forged_attestation(self, attestation: Attestation) -> None:
-        """A signature over the current draft did not verify."""
+    def compared(self, chain: ChainId, doubts: Sequence[tuple[TransferId, Distrust]]) -> None:
+        """What a lane of this chain had been told was compared with a chain, which differs."""
 
     def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
         """Transfers entered stages, and the commit that says so succeeded."""

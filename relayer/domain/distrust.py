@@ -1,0 +1,87 @@
+"""Why a record of the bus is passed over, and why an attester does not sign.
+
+Anybody may write to the bus, so every refusal has a name that is counted. Used as a metric label
+and in docs/security.md: never rename or remove a member.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Distrust(StrEnum):
+    """Why what a record says is not taken."""
+
+    EMPTY = "empty"
+    """It has no value: a tombstone where nothing is deleted."""
+    TOO_LARGE = "too_large"
+    """It is larger than any record of ours, and was not read."""
+    UNREADABLE = "unreadable"
+    """It is no record of its topic."""
+    NUMBER = "number"
+    """It holds a number that is not finite, or larger than any time or height."""
+    FUTURE_VERSION = "future_version"
+    """It is of a version that this release does not know."""
+    NOT_AUTHENTIC = "not_authentic"
+    """Its signature does not verify, or its key has no such role."""
+    EXPIRED = "expired"
+    """It was signed for a time that is over."""
+    TOO_LONG = "too_long"
+    """It was signed for longer than anything may be."""
+    REPLAYED = "replayed"
+    """It is authentic and old: it was taken before, or something newer was."""
+    NOT_SERVED = "not_served"
+    """It is about an asset, a chain or a scope that is not served here."""
+    OTHER_LANE = "other_lane"
+    """It belongs into the inbox of another lane."""
+    NOT_APPLICABLE = "not_applicable"
+    """A command that means nothing to the Transfer as it stands."""
+    NOT_ON_CHAIN = "not_on_chain"
+    """It claims what its chain does not have."""
+    UNCONFIRMED = "unconfirmed"
+    """It tells of an act that its chain does not show; a reader that lags shows it soon."""
+    ALTERED = "altered"
+    """It claims something else than its chain has at that place."""
+    REPEATED = "repeated"
+    """It tells what is known already. The bus is at least once, so a few come by themselves."""
+    FORGED_SIGNATURE = "forged_signature"
+    """An attestation that its attester did not make."""
+    OTHER_DRAFT = "other_draft"
+    """An attestation over another draft than the one that is asked for."""
+    LATE = "late"
+    """About a Transfer that waits for no such word (any more); common, and harmless."""
+    FORGED_STATE = "forged_state"
+    """Kept state without the MAC of its place."""
+    CROWDED = "crowded"
+    """More claims without proof wait than are kept; what is true of them, the Sweep finds."""
+
+
+class Decline(StrEnum):
+    """Why an attester does not sign what it is asked to."""
+
+    EXPIRED = "expired"
+    """Nobody could use the signature any more."""
+    NOT_SERVED = "not_served"
+    """Its source or destination is no chain of this attester, or it names two ids."""
+    NOT_ON_CHAIN = "not_on_chain"
+    """The source has no such deposit."""
+    OTHER_ACT = "other_act"
+    """The deposit is such that this act on this chain cannot be about it."""
+    GATE_CLOSED = "gate_closed"
+    """A halt covers the route, or there is no fresh lease."""
+    NO_ORDER = "no_order"
+    """No operator ordered this void or refund, or not in time."""
+    RECEIPT = "receipt"
+    """The receipt on the destination, or a refund, forbids the act."""
+    TERMS = "terms"
+    """The draft's terms do not hold on this attester's own node."""
+    OTHER_DRAFT = "other_draft"
+    """The draft's digest is not that of the payload rebuilt from the chain."""
+    BOUND = "bound"
+    """The journal binds the id to something else."""
+    CHAIN_UNREADABLE = "chain_unreadable"
+    """A chain could not be read; it is tried again."""
+    REPEATED = "repeated"
+    """The very same was asked a moment ago."""
+    CROWDED = "crowded"
+    """Too many requests that no relayer vouches for wait already."""
