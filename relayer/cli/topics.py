@@ -17,8 +17,16 @@ from relayer.cli.options import config_option
 @click.option(
     "--acls", is_flag=True, help="Print the least rights of each service, as kafka-acls commands."
 )
-def command(config_path: Path, *, create: bool, acls: bool) -> None:
+@click.option(
+    "--schemas",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the JSON schema of every record into this folder, and check nothing.",
+)
+def command(config_path: Path, *, create: bool, acls: bool, schemas: Path | None) -> None:
     """Check every topic of the settings; exit code 1 if one would lose or refuse records."""
+    if schemas is not None:
+        _write(schemas)
+        return
     from relayer.settings import load
 
     settings = load(config_path)
@@ -31,6 +39,15 @@ def command(config_path: Path, *, create: bool, acls: bool) -> None:
         click.echo("the embedded bus makes its topics by itself")
         return
     sys.exit(asyncio.run(_topics(config_path, create=create)))
+
+
+def _write(folder: Path) -> None:
+    from relayer.domain.schemas import RECORDS, text_of
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in RECORDS:
+        (folder / f"{name}.json").write_text(text_of(name), encoding="utf-8")
+    click.echo(f"{len(RECORDS)} schemas are in {folder}")
 
 
 async def _topics(config_path: Path, *, create: bool) -> int:

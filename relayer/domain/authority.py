@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
-from relayer.domain.wire import Codec, HexBytes, Word
+from relayer.domain.wire import Codec, HexBytes, Version, Word
 
 _TAG: Final = "xstocks-relayer/{role}/1\n"
 
@@ -33,7 +33,7 @@ class Signed:
     """A record signed under a role: the body's exact text, the key and the signature."""
 
     type: Literal["signed"] = "signed"
-    v: Literal[1] = 1
+    v: Version = 1
     role: Role
     key: Word
     body: str

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from relayer.domain.address import ChainId
 from relayer.domain.authority import Role, Signed, authentic
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.transfer import IdWord, TransferId
-from relayer.domain.wire import Codec, Word
+from relayer.domain.wire import Chain, Codec, Version, WholeSeconds, Word
 
 MOST_SECONDS: Final = 24 * 3600
 """The longest life of a command; lanes remember its id for as long."""
@@ -39,14 +38,14 @@ class Command:
     """
 
     type: Literal["command"] = "command"
-    v: Literal[1] = 1
+    v: Version = 1
     command: Word
     verb: Verb
     transfer: IdWord
-    chain: ChainId
+    chain: Chain
     reason: str
-    issued_at: int
-    expires_at: int
+    issued_at: WholeSeconds
+    expires_at: WholeSeconds
 
 
 COMMAND: Final[Codec[Command]] = Codec(Command)

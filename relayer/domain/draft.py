@@ -9,10 +9,19 @@ from typing import Final, Literal
 
 from eth_hash.auto import keccak
 
-from relayer.domain.address import ChainId
 from relayer.domain.authority import Signed
 from relayer.domain.transfer import ActKind, Deposit, IdWord, TransferId
-from relayer.domain.wire import HexBytes, Terms, Word
+from relayer.domain.wire import (
+    Chain,
+    Count,
+    HexBytes,
+    Name,
+    Seconds,
+    Terms,
+    Version,
+    WholeSeconds,
+    Word,
+)
 
 RETURN_SECONDS: Final = 180
 """The longest life of a signed void or refund, which no lease ends."""
@@ -29,10 +38,10 @@ class Draft:
 
     kind: ActKind
     id: IdWord
-    chain: ChainId
+    chain: Chain
     terms: Terms
     digest: Word
-    dies_at: int
+    dies_at: WholeSeconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +52,7 @@ class SigningRequest:
     """
 
     type: Literal["signing_request"] = "signing_request"
-    v: Literal[1] = 1
+    v: Version = 1
     deposit: Deposit
     draft: Draft
     order: Signed | None = None
@@ -57,7 +66,7 @@ class Attestation:
     """
 
     type: Literal["attestation"] = "attestation"
-    v: Literal[1] = 1
+    v: Version = 1
     id: IdWord
     digest: Word
     attester: HexBytes
@@ -85,15 +94,16 @@ class Submission:
     without ``ids`` executes nothing: it only uses up its nonce.
     """
 
-    tx: str
-    chain: ChainId
+    v: Version = 1
+    tx: Name
+    chain: Chain
     ids: tuple[IdWord, ...]
     raw: HexBytes
-    nonce: int | None = None
-    bounds: int = 0
-    price: int = 0
-    useful_until: int = 0
-    made_at: float
+    nonce: Count | None = None
+    bounds: Count = 0
+    price: Count = 0
+    useful_until: WholeSeconds = 0
+    made_at: Seconds
 
 
 class LandingKind(StrEnum):

@@ -14,6 +14,7 @@ RelayerError
 │   ├── AmountRefused  an amount that is not a whole, positive number of units
 │   ├── MemoRefused    a memo outside the grammar
 │   ├── RecordRefused  a bus record that does not decode or is not authentic
+│   │   └── VersionRefused  it is of a version that this release does not read
 │   ├── DraftRefused   a draft an attester must not sign
 │   ├── Unwanted       a submission that would execute nothing
 │   └── Refused        signed bytes that can never land
@@ -88,6 +89,15 @@ class RecordRefused(Rejected):
         """Say it in words, and by name."""
         super().__init__(message)
         self.why = why
+
+
+class VersionRefused(RecordRefused):
+    """A bus record of a version that this release does not read; ``kind`` is its type."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        """Say it in words; ``kind`` is what the record says it is."""
+        super().__init__(message, Distrust.FUTURE_VERSION)
+        self.kind = kind
 
 
 class DraftRefused(Rejected):

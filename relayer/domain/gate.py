@@ -18,11 +18,22 @@ from pydantic import Field
 
 from relayer.domain.authority import Role, Signed, authentic
 from relayer.domain.distrust import Distrust
-from relayer.domain.errors import RecordRefused
+from relayer.domain.errors import RecordRefused, VersionRefused
 from relayer.domain.reasons import Reason
 from relayer.domain.supply import Finding, Interval, Reserve, SupplySnapshot
 from relayer.domain.transfer import Route
-from relayer.domain.wire import Codec, IntText, Word
+from relayer.domain.wire import (
+    BlockHeight,
+    Codec,
+    Count,
+    IntText,
+    Name,
+    Seconds,
+    Version,
+    WholeSeconds,
+    Word,
+    Words,
+)
 
 
 class ScopeKind(StrEnum):
@@ -59,20 +70,28 @@ class Halt:
     """A latched stop of deliveries, with its reason and evidence in words."""
 
     type: Literal["halt"] = "halt"
-    v: Literal[1] = 1
+    v: Version = 1
     scope: Scope
     reason: str
     evidence: str
-    raised_at: int
+    raised_at: WholeSeconds
     raised_by: str
 
     @property
     def digest(self) -> bytes:
-        """The hash by which a resume names this halt."""
-        return keccak(HALT.encode(self))
+        """The hash by which a resume names this halt, if it is published as encoded here."""
+        return digest_of(HALT.encode(self))
 
 
 HALT: Final[Codec[Halt]] = Codec(Halt)
+
+
+def digest_of(data: bytes) -> bytes:
+    """The hash by which a resume names a halt: of its bytes as they stand on the topic.
+
+    Of what a reader makes of them it would change with the fields that its release knows.
+    """
+    return keccak(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +99,12 @@ class Resume:
     """An operator's word that ends the named halts; void after ``expires_at`` (seconds)."""
 
     type: Literal["resume"] = "resume"
-    v: Literal[1] = 1
+    v: Version = 1
     command: Word
     halts: tuple[Word, ...]
     reason: str
-    issued_at: int
-    expires_at: int
+    issued_at: WholeSeconds
+    expires_at: WholeSeconds
 
 
 RESUME: Final[Codec[Resume]] = Codec(Resume)
@@ -101,13 +120,13 @@ class Lease:
     """
 
     type: Literal["lease"] = "lease"
-    v: Literal[1] = 1
-    asset: str
-    sequence: int
-    issued_at: int
-    expires_at: int
-    heights: Mapping[str, int]
-    times: Mapping[str, int]
+    v: Version = 1
+    asset: Name
+    sequence: Count
+    issued_at: WholeSeconds
+    expires_at: WholeSeconds
+    heights: Mapping[str, BlockHeight]
+    times: Mapping[str, WholeSeconds]
     multiplier: IntText
 
 
@@ -122,9 +141,9 @@ class Verdict:
     """
 
     type: Literal["verdict"] = "verdict"
-    v: Literal[1] = 1
-    asset: str
-    at: float
+    v: Version = 1
+    asset: Name
+    at: Seconds
     monitor: str
     snapshots: tuple[SupplySnapshot, ...]
     k: Mapping[str, Interval]
@@ -133,7 +152,7 @@ class Verdict:
     reserve: Reserve | None
     findings: tuple[Finding, ...]
     withheld: Reason | None
-    detail: str = ""
+    detail: Words = ""
 
 
 SupplyRecord = Signed | Verdict
@@ -198,10 +217,11 @@ class Gate:
 
     def fold_control(self, data: bytes, now: float) -> Halt | Resume:
         """Take a record of ``control`` appended at ``now`` (seconds); else RecordRefused."""
-        record = CONTROL_RECORDS.decode(data)
+        record = _control(data, now)
         if isinstance(record, Halt):
-            if record.digest not in self._lifted:
-                self._halts[record.digest] = _brief(record)
+            digest = digest_of(data)
+            if digest not in self._lifted:
+                self._halts[digest] = _brief(record)
             return record
         body = authentic(record, Role.OPERATOR, self.policy.operators)
         return self._take_resume(RESUME.decode(body.encode()), now)
@@ -281,6 +301,25 @@ class Gate:
             self._halts.pop(digest, None)
             self._lifted.add(digest)
         return resume
+
+
+def _control(data: bytes, now: float) -> ControlRecord:
+    """The record in a text. A halt of a later version says what is not known here: all must stop.
+
+    RecordRefused for anything else.
+    """
+    try:
+        return CONTROL_RECORDS.decode(data)
+    except VersionRefused as error:
+        if error.kind != "halt":
+            raise
+        return Halt(
+            scope=Scope(kind=ScopeKind.GLOBAL),
+            reason="a halt of a later release, which this one cannot read",
+            evidence=str(error),
+            raised_at=int(now),
+            raised_by="unknown",
+        )
 
 
 def _brief(halt: Halt) -> Halt:

@@ -16,7 +16,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.supply import Counters, Finding, check_act
 from relayer.domain.transfer import ChainFact, Delivery, Deposit, Refund, TransferId, Void
-from relayer.domain.wire import Codec, Word
+from relayer.domain.wire import Codec, Version, Word
 
 Act = Delivery | Refund
 
@@ -30,7 +30,7 @@ class LedgerSums:
     """
 
     type: Literal["ledger"] = "ledger"
-    v: Literal[1] = 1
+    v: Version = 1
     upto: Mapping[str, int]
     times: Mapping[str, int]
     counters: tuple[tuple[str, str, Counters], ...]

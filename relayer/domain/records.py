@@ -16,7 +16,21 @@ from relayer.domain.draft import Attestation, SigningRequest, Submission
 from relayer.domain.reasons import Reason
 from relayer.domain.stage import Stage, Transfer
 from relayer.domain.transfer import ActKind, Delivery, Deposit, IdWord, Refund, Void
-from relayer.domain.wire import AccountWord, Codec, SharesText
+from relayer.domain.wire import (
+    MAX_NUMBER,
+    MAX_RECORD,
+    AccountWord,
+    AmountText,
+    BlockHeight,
+    Chain,
+    Codec,
+    Count,
+    Name,
+    Seconds,
+    Version,
+    WholeSeconds,
+    Words,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,29 +43,29 @@ class TransferTold:
     """
 
     type: Literal["transfer"] = "transfer"
-    v: Literal[1] = 1
+    v: Version = 1
     id: IdWord
     stage: Stage
-    at: float
-    source: ChainId
-    destination: ChainId | None
-    asset: str
-    shares: SharesText
+    at: Seconds
+    source: Chain
+    destination: Chain | None
+    asset: Name
+    shares: AmountText
     sender: AccountWord
     recipient: AccountWord
-    source_tx: str
-    source_height: int
-    source_time: int
-    destination_tx: str | None = None
-    destination_height: int | None = None
-    destination_time: int | None = None
+    source_tx: Name
+    source_height: BlockHeight
+    source_time: WholeSeconds
+    destination_tx: Name | None = None
+    destination_height: BlockHeight | None = None
+    destination_time: WholeSeconds | None = None
     reason: Reason | None = None
-    detail: str = ""
-    attempts: int = 0
+    detail: Words = ""
+    attempts: Count = 0
     act: ActKind = ActKind.DELIVER
-    refund_tx: str | None = None
-    refund_height: int | None = None
-    refund_time: int | None = None
+    refund_tx: Name | None = None
+    refund_height: BlockHeight | None = None
+    refund_time: WholeSeconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +76,26 @@ class RefundDue:
     """
 
     type: Literal["refund_due"] = "refund_due"
-    v: Literal[1] = 1
+    v: Version = 1
     deposit: Deposit
 
 
 InboxRecord = Deposit | Delivery | Void | Refund | Attestation | Signed | RefundDue
 
-INBOX: Final[Codec[InboxRecord]] = Codec(Annotated[InboxRecord, Field(discriminator="type")])
+MOST_INBOX: Final = 64 * 1024
+"""Bytes of an inbox record. Anybody may write one, and a lane keeps parts of it in its state: they
+must fit there, or whoever writes the largest record ends the lane that keeps it."""
+
+INBOX: Final[Codec[InboxRecord]] = Codec(
+    Annotated[InboxRecord, Field(discriminator="type")], most=MOST_INBOX
+)
 REQUESTS: Final[Codec[SigningRequest]] = Codec(SigningRequest)
 TRANSFERS: Final[Codec[TransferTold]] = Codec(TransferTold)
 TRANSFER_STATE: Final[Codec[Transfer]] = Codec(Transfer)
-SUBMISSION_STATE: Final[Codec[Submission]] = Codec(Submission)
+SUBMISSION_STATE: Final[Codec[Submission]] = Codec(Submission, most=2 * MAX_RECORD)
+"""EVM nodes take transactions of 128 KiB, which have twice as many characters here."""
+NUMBER_STATE: Final[Codec[int]] = Codec(Annotated[int, Field(ge=-1, le=MAX_NUMBER)])
+"""A cursor or a Sweep's mark (a height), or when a command ends (seconds since the epoch)."""
 
 
 def inbox(chain: ChainId) -> str:

@@ -10,6 +10,7 @@ from relayer.domain.authority import Signed
 from relayer.domain.draft import Attestation, Draft
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import ActKind, Deposit
+from relayer.domain.wire import Count, Name, Seconds, Version, Words
 
 
 class Stage(StrEnum):
@@ -43,18 +44,19 @@ class Transfer:
     ``order`` the operator's signed command that makes it a void or a refund.
     """
 
+    v: Version = 1
     deposit: Deposit
     stage: Stage
-    since: float
-    seen_at: float
+    since: Seconds
+    seen_at: Seconds
     verified: bool = False
     reason: Reason | None = None
-    detail: str = ""
-    due_at: float | None = None
-    attempts: int = 0
-    failures: int = 0
+    detail: Words = ""
+    due_at: Seconds | None = None
+    attempts: Count = 0
+    failures: Count = 0
     draft: Draft | None = None
     attestations: tuple[Attestation, ...] = ()
-    submission: str | None = None
+    submission: Name | None = None
     act: ActKind = ActKind.DELIVER
     order: Signed | None = None

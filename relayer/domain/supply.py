@@ -20,7 +20,15 @@ from typing import Final
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.transfer import Delivery, Deposit, IdWord, Mode, Refund
-from relayer.domain.wire import IntText, SharesText
+from relayer.domain.wire import (
+    BlockHeight,
+    Chain,
+    IntText,
+    Name,
+    SharesText,
+    WholeSeconds,
+    Words,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +73,11 @@ class SupplySnapshot:
     ``paused`` covers the token and the gateway's deliveries.
     """
 
-    chain: ChainId
-    asset: str
+    chain: Chain
+    asset: Name
     mode: Mode
-    height: int
-    time: int
+    height: BlockHeight
+    time: WholeSeconds
     supply: Interval
     held: SharesText
     inventory: SharesText
@@ -85,9 +93,9 @@ class Reserve:
     ``multiplier`` (1e18 = 1) is the one that the statement is meant for, None if it does not say.
     """
 
-    asset: str
+    asset: Name
     stock: IntText
-    at: int
+    at: WholeSeconds
     source: str
     multiplier: IntText | None = None
 
@@ -97,9 +105,9 @@ class Finding:
     """A broken or unprovable part of the invariant. ``latches``: ends only by an operator."""
 
     rule: str
-    asset: str
-    chain: ChainId | None
-    detail: str
+    asset: Name
+    chain: Chain | None
+    detail: Words
     latches: bool
 
 

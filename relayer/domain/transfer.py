@@ -11,12 +11,25 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal, NewType
 
 from eth_hash.auto import keccak
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import Field, PlainSerializer, PlainValidator
 
 from relayer.domain.address import Account, ChainId, chain_key
 from relayer.domain.amount import Shares
 from relayer.domain.reasons import Reason
-from relayer.domain.wire import WORD_SCHEMA, AccountWord, HexBytes, SharesText, _word_from_hex
+from relayer.domain.wire import (
+    MAX_NUMBER,
+    WORD_SCHEMA,
+    AccountWord,
+    AmountText,
+    BlockHeight,
+    Chain,
+    Count,
+    HexBytes,
+    Name,
+    Version,
+    WholeSeconds,
+    _word_from_hex,
+)
 
 TransferId = NewType("TransferId", bytes)
 """32 bytes that name one Transfer on every chain."""
@@ -42,9 +55,9 @@ class Location:
     On Solana they are the indexes of the outer and the inner instruction (-1: not inner).
     """
 
-    tx: str
-    index: int
-    inner: int = -1
+    tx: Name
+    index: Count
+    inner: Annotated[int, Field(ge=-1, le=MAX_NUMBER)] = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +70,20 @@ class Deposit:
     """
 
     type: Literal["deposit"] = "deposit"
+    v: Version = 1
     id: IdWord
-    source: ChainId
-    destination: ChainId | None
-    asset: str
-    shares: SharesText
+    source: Chain
+    destination: Chain | None
+    asset: Name
+    shares: AmountText
     sender: AccountWord
     refund_to: AccountWord
     recipient: AccountWord
     gateway: AccountWord = NOWHERE
-    nonce: int = 0
+    nonce: Count = 0
     location: Location
-    height: int
-    time: int
+    height: BlockHeight
+    time: WholeSeconds
     flaw: Reason | None = None
 
     @property
@@ -86,16 +100,17 @@ class Delivery:
     """A final mint or release on the destination: the fact that completes a Transfer."""
 
     type: Literal["delivery"] = "delivery"
+    v: Version = 1
     id: IdWord
-    chain: ChainId
-    source: ChainId | None
-    asset: str
+    chain: Chain
+    source: Chain | None
+    asset: Name
     recipient: AccountWord
-    shares: SharesText
+    shares: AmountText
     digest: HexBytes
-    tx: str
-    height: int
-    time: int
+    tx: Name
+    height: BlockHeight
+    time: WholeSeconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +118,12 @@ class Void:
     """A final act on the destination that rules the Delivery of an id out for ever."""
 
     type: Literal["void"] = "void"
+    v: Version = 1
     id: IdWord
-    chain: ChainId
-    tx: str
-    height: int
-    time: int
+    chain: Chain
+    tx: Name
+    height: BlockHeight
+    time: WholeSeconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +131,16 @@ class Refund:
     """A final act on the source that gives the shares of a voided Transfer back."""
 
     type: Literal["refund"] = "refund"
+    v: Version = 1
     id: IdWord
-    chain: ChainId
-    destination: ChainId | None
-    asset: str
+    chain: Chain
+    destination: Chain | None
+    asset: Name
     recipient: AccountWord
-    shares: SharesText
-    tx: str
-    height: int
-    time: int
+    shares: AmountText
+    tx: Name
+    height: BlockHeight
+    time: WholeSeconds
 
 
 ChainFact = Deposit | Delivery | Void | Refund

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import Shares
@@ -27,6 +28,10 @@ from relayer.domain.supply import (
     issued,
     outstanding,
 )
+
+MOST_FINDINGS: Final = 100
+"""Findings that a verdict names, those that latch first: a record must not grow past its bound,
+or it would be refused exactly when the books are broken most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,7 @@ def weigh(reading: Reading, ledger: Ledger, policy: SupplyPolicy) -> Verdict:
         outstanding=total,
         in_flight=ledger.in_flight(reading.asset),
         reserve=reading.reserve,
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=lambda one: not one.latches)[:MOST_FINDINGS]),
         withheld=withheld[0] if withheld else None,
         detail=withheld[1] if withheld else "",
     )

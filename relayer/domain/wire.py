@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import (
+    Field,
     PlainSerializer,
     PlainValidator,
     TypeAdapter,
@@ -24,7 +25,7 @@ from pydantic_core import ErrorDetails, from_json
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.distrust import Distrust
-from relayer.domain.errors import RecordRefused
+from relayer.domain.errors import RecordRefused, VersionRefused
 
 MAX_RECORD: Final = 256 * 1024
 """Bytes above which a record is refused unread."""
@@ -32,7 +33,10 @@ MAX_RECORD: Final = 256 * 1024
 MAX_NUMBER: Final = 2**53
 """What no plain number (a time, a height, a count) of a record exceeds; amounts travel as text."""
 
-_MAX_DIGITS: Final = 80
+MOST_WORDS: Final = 2_000
+"""Characters of an error's words that a record carries."""
+
+_DECIMAL: Final = re.compile("^(0|-?[1-9][0-9]{0,79})$")
 _ODD: Final = re.compile(rb"[:\[,]\s*(?:-?[0-9]{16}|-?[0-9.]+[eE]|-?Infinity|NaN)")
 """How a number begins that is worth a closer look; few records hold any."""
 
@@ -40,10 +44,11 @@ _ODD: Final = re.compile(rb"[:\[,]\s*(?:-?[0-9]{16}|-?[0-9.]+[eE]|-?Infinity|NaN
 def _bytes_from_hex(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
-    if not isinstance(value, str):
+    octets = bytes.fromhex(value) if isinstance(value, str) else b""
+    if octets.hex() != value:
         msg = "expected lower-case hex text"
         raise ValueError(msg)
-    return bytes.fromhex(value)
+    return octets
 
 
 def _word_from_hex(value: object) -> bytes:
@@ -55,28 +60,69 @@ def _word_from_hex(value: object) -> bytes:
 
 
 def _int_from_text(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        msg = "expected an integer as decimal text"
-        raise ValueError(msg)
-    if isinstance(value, str) and (len(value) > _MAX_DIGITS or not value.lstrip("-").isdigit()):
+    if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
         msg = "expected an integer as decimal text"
         raise ValueError(msg)
     return int(value)
 
 
-_HEX: Final = WithJsonSchema({"type": "string", "pattern": "^([0-9a-f]{2})*$"})
-WORD_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})
+def _amount_from_text(value: object) -> int:
+    amount = _int_from_text(value)
+    if amount < 0:
+        msg = "expected an amount, which is not negative"
+        raise ValueError(msg)
+    return amount
+
+
+def _brief(text: str) -> str:
+    return text[:MOST_WORDS]
+
+
+def _text(pattern: str, description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
+
+
+_VERSION: Final = "the version of the record; absent: 1"
+_HEX: Final = _text("^([0-9a-f]{2})*$", "bytes as lower-case hex")
+WORD_SCHEMA: Final = _text("^[0-9a-f]{64}$", "32 bytes as lower-case hex")
 """How 32 bytes look in a JSON schema."""
-_INTEGER: Final = WithJsonSchema({"type": "string", "pattern": "^-?[0-9]{1,80}$"})
+_ACCOUNT: Final = _text(
+    "^[0-9a-f]{64}$",
+    "32-byte account: Solana's key; an EVM address left-padded with zeros; on Tron 41 and 20 bytes",
+)
+_INTEGER: Final = _text(_DECIMAL.pattern, "an integer of any size as decimal text")
+_SIGNED: Final = _text(_DECIMAL.pattern, "shares in 1e-18 share as decimal text")
+_AMOUNT: Final = _text("^(0|[1-9][0-9]{0,79})$", "shares in 1e-18 share as decimal text")
 
 HexBytes = Annotated[bytes, PlainValidator(_bytes_from_hex), PlainSerializer(bytes.hex), _HEX]
 Word = Annotated[bytes, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), WORD_SCHEMA]
 AccountWord = Annotated[
-    Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), WORD_SCHEMA
+    Account, PlainValidator(_word_from_hex), PlainSerializer(bytes.hex), _ACCOUNT
 ]
-SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str), _INTEGER]
+SharesText = Annotated[Shares, PlainValidator(_int_from_text), PlainSerializer(str), _SIGNED]
+"""A sum of shares, which may be negative."""
+AmountText = Annotated[Shares, PlainValidator(_amount_from_text), PlainSerializer(str), _AMOUNT]
+"""Shares that move."""
 IntText = Annotated[int, PlainValidator(_int_from_text), PlainSerializer(str), _INTEGER]
-Chain = ChainId
+Words = Annotated[
+    str,
+    PlainSerializer(_brief),
+    Field(description=f"for people; never judged; the first {MOST_WORDS} characters"),
+]
+"""What an error said: written only as far as a record stays small, whatever a node answered."""
+Name = Annotated[str, Field(max_length=128)]
+Chain = Annotated[
+    ChainId,
+    Field(pattern="^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$", description="the chain's CAIP-2 name"),
+]
+Seconds = Annotated[float, Field(ge=0, le=MAX_NUMBER, description="seconds since the epoch")]
+WholeSeconds = Annotated[int, Field(ge=0, le=MAX_NUMBER, description="seconds since the epoch")]
+BlockHeight = Annotated[int, Field(ge=0, le=MAX_NUMBER, description="block number or slot")]
+Version = Annotated[
+    int, Field(ge=1, le=1), WithJsonSchema({"const": 1, "type": "integer", "description": _VERSION})
+]
+"""The version of a record; raised only where an older reader must refuse it."""
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Terms = Mapping[str, str]
 """What a draft fixes beyond the deposit, by name (deadline, epoch; or blockhash, signers...)."""
 
@@ -86,18 +132,25 @@ T = TypeVar("T")
 class Codec(Generic[T]):
     """JSON bytes of one record type (or a union told apart by its ``type`` field)."""
 
-    def __init__(self, kind: object) -> None:
-        """Build the decoder of a dataclass or of an annotated union of dataclasses."""
+    def __init__(self, kind: object, *, most: int = MAX_RECORD) -> None:
+        """Build the decoder of a dataclass or of an annotated union of dataclasses.
+
+        ``most`` is how many bytes such a record may have.
+        """
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)  # type: ignore[arg-type]  # TypeForm
+        self.most = most
 
     def encode(self, value: T) -> bytes:
         """The JSON text of a record, keys in declaration order."""
         return self._adapter.dump_json(value)
 
     def decode(self, data: bytes) -> T:
-        """The record in a JSON text; RecordRefused if it is too large or not of this type."""
-        if len(data) > MAX_RECORD:
-            msg = f"the record has {len(data)} bytes, more than {MAX_RECORD}"
+        """The record in a JSON text; RecordRefused if it is too large or not of this type.
+
+        VersionRefused if a later release means something else by it.
+        """
+        if len(data) > self.most:
+            msg = f"the record has {len(data)} bytes, more than {self.most}"
             raise RecordRefused(msg, Distrust.TOO_LARGE)
         if not data:
             msg = "the record has no value"
@@ -107,20 +160,24 @@ class Codec(Generic[T]):
         try:
             return self._adapter.validate_json(data, strict=True)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            msg = f"{place or 'record'}: {first['msg']}"
-            raise RecordRefused(msg, _why(first)) from error
+            raise _refusal(error.errors(include_url=False, include_input=False)) from error
 
-    def json_schema(self) -> dict[str, object]:
-        """The JSON schema of the record type."""
-        return self._adapter.json_schema(mode="serialization")
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema of what is decoded; bounds on bytes and unknown numbers are not in it."""
+        return self._adapter.json_schema(mode="validation")
 
 
-def _why(first: ErrorDetails) -> Distrust:
-    """A record of a known type whose version is none of ours is of another release."""
-    future = first["loc"][-1:] == ("v",) and first["type"] == "literal_error"
-    return Distrust.FUTURE_VERSION if future else Distrust.UNREADABLE
+def _refusal(errors: list[ErrorDetails]) -> RecordRefused:
+    """Why a text is no such record: of another version before all that follows from it."""
+    for one in errors:
+        if one["loc"][-1:] == ("v",):
+            said = f"{_place(one)}: a version that this release does not read, which reads 1"
+            return VersionRefused(said, str(one["loc"][0]))
+    return RecordRefused(f"{_place(errors[0]) or 'record'}: {errors[0]['msg']}")
+
+
+def _place(error: ErrorDetails) -> str:
+    return ".".join(map(str, error["loc"]))
 
 
 def _check_numbers(data: bytes) -> None:

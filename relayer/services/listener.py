@@ -15,7 +15,7 @@ from relayer.domain.address import ChainId
 from relayer.domain.backoff import wait_before
 from relayer.domain.errors import Transient
 from relayer.domain.keep import Keeper
-from relayer.domain.records import INBOX, inbox
+from relayer.domain.records import INBOX, NUMBER_STATE, inbox
 from relayer.domain.transfer import ChainFact, Delivery, Deposit, Refund, Void, lane_of, owner_of
 from relayer.ports.bus import Out, Partition
 from relayer.ports.chain import ChainReader, Head
@@ -127,7 +127,11 @@ class Listener:
         text = self._keeper.opened(_CURSOR, kept[_CURSOR]) if _CURSOR in kept else None
         if text is None and kept:
             self._observer.forged_cursor(self._reader.chain)
-        self._committed = int(text) if text else self._reader.first_height - 1
+        self._committed = (
+            self._reader.first_height - 1
+            if text is None
+            else self._keeper.decode(_CURSOR, text, NUMBER_STATE)
+        )
         return self._committed
 
     def _out(self, fact: ChainFact) -> list[Out]:

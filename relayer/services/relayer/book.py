@@ -16,7 +16,7 @@ from relayer.domain.draft import Submission
 from relayer.domain.facts import Due, Fact, Sealed, id_of
 from relayer.domain.keep import Keeper
 from relayer.domain.lifecycle import Effect, transition
-from relayer.domain.records import SUBMISSION_STATE, TRANSFER_STATE
+from relayer.domain.records import NUMBER_STATE, SUBMISSION_STATE, TRANSFER_STATE
 from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.submission import Race, key_of, rivals
 from relayer.domain.transfer import TransferId
@@ -84,9 +84,11 @@ class Book:
                 submission = self._keeper.decode(key, text, SUBMISSION_STATE)
                 self.submissions[submission.tx] = submission
             elif key.startswith(_COMMAND):
-                self._commands[bytes.fromhex(key.removeprefix(_COMMAND))] = int(text)
+                command = bytes.fromhex(key.removeprefix(_COMMAND))
+                self._commands[command] = self._keeper.decode(key, text, NUMBER_STATE)
             elif key.startswith(SWEEP):
-                self.marks[key.removeprefix(SWEEP)] = int(text)
+                mark = self._keeper.decode(key, text, NUMBER_STATE)
+                self.marks[key.removeprefix(SWEEP)] = mark
 
     def resume(self, now: float) -> None:
         """Start the work that a crash may have cut short; all of it is harmless to repeat."""
