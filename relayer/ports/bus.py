@@ -93,6 +93,17 @@ class Finding:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What one process does on the bus, by topic; a bus that guards its topics grants no more."""
+
+    reads: frozenset[str]
+    """Followed, or taken from."""
+    writes: frozenset[str]
+    owns: frozenset[str]
+    """State topics: read and written, and older owners of a partition fenced."""
+
+
 class Lost(Transient):
     """The commit is not known to have happened, or another owner has taken over.
 

@@ -7,13 +7,11 @@ import contextlib
 import ssl
 import sys
 import time
-import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from relayer.app.bus import cluster_of
 from relayer.bus import kafka as kafka_bus
@@ -24,10 +22,9 @@ from relayer.devnet.kafka.authority import Authority
 from relayer.devnet.kafka.broker import LocalKafka
 from relayer.devnet.kafka.secured import ADMINISTRATOR
 from relayer.settings import load
-from tests.architecture.tree import ROOT
+from tests.bus.secured import BusTable, by_password, config_on
 
-Bus = dict[str, object]
-Mistake = Callable[[LocalKafka, Path], Bus]
+Mistake = Callable[[LocalKafka, Path], BusTable]
 
 
 @pytest.fixture(autouse=True)
@@ -37,23 +34,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_bus, "FIRST_REFUSAL", 0.3)
 
 
-def by_password(kafka: LocalKafka, user: str = ADMINISTRATOR, **more: object) -> Bus:
-    """Settings of a bus that proves a password."""
-    return {
-        "servers": kafka.servers.split(","),
-        "user": user,
-        "password": "env:KAFKA_PASSWORD",
-        "tls": True,
-        "authority": str(kafka.guard.authority.file),
-        **more,
-    }
-
-
 def by_certificate(
     kafka: LocalKafka,
     authority: Authority | None = None,
     life: timedelta = timedelta(hours=1),
-) -> Bus:
+) -> BusTable:
     """Settings of a bus that shows a certificate of its administrator."""
     shown = (authority or kafka.guard.authority).issue(ADMINISTRATOR, life=life)
     return {
@@ -67,74 +52,64 @@ def by_certificate(
 
 def cluster(folder: Path, bus: Mapping[str, object]) -> Cluster:
     """Read the settings as the relayer does."""
-    return cluster_of(load(_config(folder, bus)))
-
-
-def _config(folder: Path, bus: Mapping[str, object]) -> Path:
-    text = (ROOT / "config" / "devnet.example.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text) | {
-        "bus": {"kind": "kafka", "replication": 1, "min_insync": 1, **bus}
-    }
-    path = folder / "relayer.toml"
-    path.write_text(tomli_w.dumps(content), encoding="utf-8")
-    return path
+    return cluster_of(load(config_on(folder, bus)))
 
 
 @pytest.mark.parametrize("way", [by_password, by_certificate])
 async def test_a_password_or_a_certificate_opens(
-    way: Callable[[LocalKafka], Bus],
+    way: Callable[[LocalKafka], BusTable],
     secured: LocalKafka,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The settings alone lead in; who shows a certificate is the user of its name."""
-    monkeypatch.setenv("KAFKA_PASSWORD", secured.guard.passwords[ADMINISTRATOR])
+    monkeypatch.setenv("KAFKA_ADMINISTRATOR", secured.guard.passwords[ADMINISTRATOR])
     async with KafkaBus(cluster(tmp_path, way(secured)), []) as bus:
         assert await bus.check() == []
 
 
-def _wrong_password(kafka: LocalKafka, _: Path) -> Bus:
+def _wrong_password(kafka: LocalKafka, _: Path) -> BusTable:
     return by_password(kafka)
 
 
-def _unknown_user(kafka: LocalKafka, _: Path) -> Bus:
-    return by_password(kafka, "nobody")
+def _unknown_user(kafka: LocalKafka, _: Path) -> BusTable:
+    return by_password(kafka, "nobody", password="env:KAFKA_ADMINISTRATOR")
 
 
-def _unknown_mechanism(kafka: LocalKafka, _: Path) -> Bus:
+def _unknown_mechanism(kafka: LocalKafka, _: Path) -> BusTable:
     return by_password(kafka, mechanism="SCRAM-SHA-256")
 
 
-def _untrusted_broker(kafka: LocalKafka, folder: Path) -> Bus:
+def _untrusted_broker(kafka: LocalKafka, folder: Path) -> BusTable:
     return by_password(kafka, authority=str(Authority(folder / "stranger").file))
 
 
-def _no_tls(kafka: LocalKafka, _: Path) -> Bus:
+def _no_tls(kafka: LocalKafka, _: Path) -> BusTable:
     return {"servers": kafka.servers.split(",")}
 
 
-def _no_password(kafka: LocalKafka, folder: Path) -> Bus:
+def _no_password(kafka: LocalKafka, folder: Path) -> BusTable:
     authority = str(kafka.guard.authority.file)
     return _no_tls(kafka, folder) | {"tls": True, "authority": authority}
 
 
-def _no_certificate(kafka: LocalKafka, folder: Path) -> Bus:
+def _no_certificate(kafka: LocalKafka, folder: Path) -> BusTable:
     return _no_password(kafka, folder) | {"servers": kafka.mutual.split(",")}
 
 
-def _password_for_certificates(kafka: LocalKafka, _: Path) -> Bus:
-    return by_certificate(kafka) | {"user": "x", "password": "env:KAFKA_PASSWORD"}
+def _password_for_certificates(kafka: LocalKafka, _: Path) -> BusTable:
+    return by_certificate(kafka) | {"user": "x", "password": "env:KAFKA_ADMINISTRATOR"}
 
 
-def _certificate_of_a_stranger(kafka: LocalKafka, folder: Path) -> Bus:
+def _certificate_of_a_stranger(kafka: LocalKafka, folder: Path) -> BusTable:
     return by_certificate(kafka, Authority(folder / "stranger"))
 
 
-def _expired_certificate(kafka: LocalKafka, _: Path) -> Bus:
+def _expired_certificate(kafka: LocalKafka, _: Path) -> BusTable:
     return by_certificate(kafka, life=-timedelta(minutes=1))
 
 
-def _nobody_there(_: LocalKafka, __: Path) -> Bus:
+def _nobody_there(_: LocalKafka, __: Path) -> BusTable:
     return {"servers": ["127.0.0.1:1"]}
 
 
@@ -164,8 +139,8 @@ def test_a_mistake_is_one_sentence_with_the_setting_to_look_at(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """The command ends with code 1 and that sentence, soon, with no traceback and no secret."""
-    monkeypatch.setenv("KAFKA_PASSWORD", "correct horse")
-    config = _config(tmp_path, mistake(secured, tmp_path))
+    monkeypatch.setenv("KAFKA_ADMINISTRATOR", "correct horse")
+    config = config_on(tmp_path, mistake(secured, tmp_path))
     monkeypatch.setattr(sys, "argv", ["relayer", "topics", "--config", str(config)])
     began = time.monotonic()
     with pytest.raises(SystemExit) as ended:

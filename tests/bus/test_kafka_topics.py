@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import tomli_w
 from aiokafka.admin import NewTopic
 from click.testing import CliRunner
 
@@ -24,8 +22,8 @@ from relayer.cli.main import root
 from relayer.domain.errors import Fatal, Transient
 from relayer.ports.bus import Finding, Level
 from relayer.settings import load
-from tests.architecture.tree import ROOT
 from tests.bus.harness import topics
+from tests.bus.secured import config_on
 from tests.bus.worlds import KafkaWorld
 
 
@@ -149,7 +147,7 @@ def test_the_command_makes_and_checks_the_topics_of_the_settings(
 ) -> None:
     """Without topics it fails and says how to make them; --create makes them; then all is well."""
     chains = [f"eip155:{secrets.randbelow(10**9)}" for _ in range(2)]
-    config = _config(tmp_path, kafka, chains)
+    config = config_on(tmp_path, {"servers": kafka.split(",")}, chains)
     run = CliRunner()
     try:
         missing = run.invoke(root, ["topics", "--config", str(config)])
@@ -163,38 +161,6 @@ def test_the_command_makes_and_checks_the_topics_of_the_settings(
     assert made.exit_code == checked.exit_code == 0
     assert f"made bridge.inbox.{chains[0].replace(':', '-')}" in made.output
     assert "10 topics are as they must be" in checked.output
-
-
-def test_acls_name_every_right_of_every_service(tmp_path: Path) -> None:
-    """Who may write state is its owner alone; nobody may do everything."""
-    config = _config(tmp_path, "broker:9092", ["eip155:1", "eip155:2"])
-    lines = CliRunner().invoke(root, ["topics", "--acls", "--config", str(config)]).output
-    writes = [
-        line for line in lines.splitlines() if "--operation Write" in line and "state." in line
-    ]
-
-    assert {line.split("User:")[1].split()[0] for line in writes} == {"listener", "relayer"}
-    assert not any("state.relayer" in line and "User:listener" in line for line in writes)
-    assert "--operation All" not in lines
-    assert "User:attester --operation Write --topic bridge.supply" not in lines
-    assert "User:monitor --operation Write --topic bridge.supply" in lines
-
-
-def _config(folder: Path, servers: str, chains: list[str]) -> Path:
-    """Write settings of a small bridge on this Kafka; its chains are never asked."""
-    text = (ROOT / "config" / "devnet.example.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
-    evm = next(chain for chain in content["chains"] if chain["chain"].startswith("eip155"))
-    content["chains"] = [{**evm, "chain": chain} for chain in chains]
-    content["bus"] = {
-        "kind": "kafka",
-        "servers": servers.split(","),
-        "replication": 1,
-        "min_insync": 1,
-    }
-    path = folder / "relayer.toml"
-    path.write_text(tomli_w.dumps(content), encoding="utf-8")
-    return path
 
 
 def _delete(config: Path) -> None:
