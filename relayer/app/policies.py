@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relayer.domain.errors import SettingRefused
 from relayer.domain.limits import Limits
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
@@ -47,3 +48,12 @@ def supply_policy_of(settings: Settings) -> SupplyPolicy:
         excluded={a.symbol: shares(a.excluded) for a in settings.assets},
         issued={a.symbol: shares(a.issued) for a in settings.assets if a.issued},
     )
+
+
+def state_key(settings: Settings, role: str) -> bytes:
+    """The secret under which a role keeps its state; SettingRefused if it is too short."""
+    secret = settings.secret(settings.state_secret)
+    if len(secret) < 32:
+        msg = "state_secret must have at least 32 characters"
+        raise SettingRefused(msg)
+    return f"{role}:{secret}".encode()

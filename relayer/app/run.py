@@ -25,7 +25,7 @@ from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.files import listening, state_directory
-from relayer.app.policies import limits_of, supply_policy_of
+from relayer.app.policies import limits_of, state_key, supply_policy_of
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
 from relayer.domain.address import ChainId, Family, family_of
@@ -86,7 +86,7 @@ class Process:
             )
             for chain in settings.chains
         }
-        self._keepers = {role: Keeper(_state_key(settings, role)) for role in (LISTENER, RELAYER)}
+        self._keepers = {role: Keeper(state_key(settings, role)) for role in (LISTENER, RELAYER)}
         self._policy = GatePolicy(
             monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
             operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
@@ -278,7 +278,7 @@ class Process:
             msg = "monitor.key and reserves are needed where a monitor runs"
             raise SettingRefused(msg)
         kept = LedgerFile(
-            directory / "monitor.db", Keeper(_state_key(settings, "monitor")), subject_of(settings)
+            directory / "monitor.db", Keeper(state_key(settings, "monitor")), subject_of(settings)
         )
         monitor = Monitor(
             bus=bus,
@@ -320,14 +320,6 @@ def _extent(settings: Settings) -> Extent:
         topics=[topic.name for topic in topics_of(settings)],
         endpoints={chain.id: len(chain.endpoints) for chain in settings.chains},
     )
-
-
-def _state_key(settings: Settings, role: str) -> bytes:
-    secret = settings.secret(settings.state_secret)
-    if len(secret) < 32:
-        msg = "state_secret must have at least 32 characters"
-        raise SettingRefused(msg)
-    return f"{role}:{secret}".encode()
 
 
 def _rpc_observer(observer: Observer, chain: ChainId) -> Callable[[str, float, bool], None]:

@@ -251,7 +251,7 @@ def _shape(cluster: Cluster, topic: Topic, found: Mapping[str, Any]) -> Iterator
         yield _error(
             topic,
             f"it has {count} partitions, {topic.partitions} are configured",
-            "follow the drain of docs/kafka.md to change the number of lanes",
+            "to change the number of lanes: relayer topics --remake CHAIN (docs/kafka.md, How many)",
         )
     least = min(len(partition["replicas"]) for partition in found["partitions"])
     if least < cluster.replication:

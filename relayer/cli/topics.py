@@ -18,11 +18,18 @@ from relayer.cli.options import config_option
     "--acls", is_flag=True, help="Print the least rights of each service, as kafka-acls commands."
 )
 @click.option(
+    "--remake",
+    metavar="CHAIN",
+    help="Make the topics of a chain's lanes anew, as many as it has payers, if nothing is lost.",
+)
+@click.option(
     "--schemas",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the JSON schema of every record into this folder, and check nothing.",
 )
-def command(config_path: Path, *, create: bool, acls: bool, schemas: Path | None) -> None:
+def command(
+    config_path: Path, *, create: bool, acls: bool, remake: str | None, schemas: Path | None
+) -> None:
     """Check every topic of the settings; exit code 1 if one would lose or refuse records."""
     if schemas is not None:
         _write(schemas)
@@ -38,7 +45,21 @@ def command(config_path: Path, *, create: bool, acls: bool, schemas: Path | None
     if settings.bus.kind != "kafka":
         click.echo("the embedded bus makes its topics by itself")
         return
+    if remake is not None:
+        asyncio.run(_remake(config_path, remake))
+        return
     sys.exit(asyncio.run(_topics(config_path, create=create)))
+
+
+async def _remake(config_path: Path, name: str) -> None:
+    from relayer.app.lanes import remake
+    from relayer.cli.chain import find_chain
+    from relayer.settings import load
+
+    settings = load(config_path)
+    chain = find_chain(settings, name)
+    for topic in await remake(settings, chain.id):
+        click.echo(f"made {topic} with {max(1, len(chain.payers))} lane(s)")
 
 
 def _write(folder: Path) -> None:

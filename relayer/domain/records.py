@@ -108,6 +108,15 @@ def state(role: str, chain: ChainId) -> str:
     return f"bridge.state.{role}.{topic_word(chain)}"
 
 
+def lane_place(chain: ChainId, number: int, lanes: int) -> str:
+    """The place of a lane's state: with another number of lanes nothing opens that was kept."""
+    return f"{chain} {number} of {lanes}"
+
+
+TRANSFER_KEY: Final = "transfer/"
+SUBMISSION_KEY: Final = "submission/"
+"""What the keys of a lane's state begin with."""
+
 SIGNING_REQUESTS: Final = "bridge.signing.requests"
 TRANSFERS_TOPIC: Final = "bridge.transfers"
 SUPPLY: Final = "bridge.supply"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 
 import pytest
 from rich.console import Console
 
+from relayer.app.lanes import remake
+from relayer.cli.demo.books import delivered_once, unchanged
 from relayer.cli.demo.journey import Demo
 from relayer.cli.demo.kafka import OWN_SESSION, bus_on, fleet
 from relayer.devnet.world import LocalWorld
 from relayer.domain.errors import Fatal
 from relayer.process_settings import BusSettings
 from relayer.settings import load
+from tests.e2e.lanes import Site
 from tests.real_kafka import ADDRESS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -59,3 +63,36 @@ async def test_a_demo_leaves_the_topics_of_a_bridge_alone(
                 raise AssertionError
     async with fleet(settings, bus):
         pass
+
+
+async def test_lanes_change_by_the_drain_of_the_page(world: LocalWorld, bus: BusSettings) -> None:
+    """One lane, two, four, two, by the commands of docs/kafka.md, with transfers in flight."""
+    site = Site(world, bus)
+    await site.pay_with(1)
+    before = await site.books(0)
+    try:
+        assert (await site.run("topics", "--create")).exit_code == 0
+        await site.child.start()
+        for lanes in (2, 4, 2):
+            await site.deposit()
+            await site.halt()
+            too_early = asyncio.create_task(remake(site.settings, site.bnb))
+            await site.drained()
+            with pytest.raises(Fatal, match="stop every process first"):
+                await too_early
+            assert await site.child.stop() == 0
+            await site.pay_with(lanes)
+            refused = await site.run("topics")
+            made = await site.run("topics", "--remake", "bnb")
+            assert "relayer topics --remake" in refused.output
+            assert f"with {lanes} lane(s)" in made.output, made.output
+            await site.child.start()
+            await site.resume()
+        await site.deposit()
+        after = await site.books(len(before.deliveries) + site.made)
+    finally:
+        await site.child.stop()
+        await site.clear()
+
+    assert delivered_once(after, len(before.deliveries) + site.made) == []
+    assert unchanged(before, after) == []

@@ -16,15 +16,19 @@ from relayer.domain.draft import Submission
 from relayer.domain.facts import Due, Fact, Sealed, id_of
 from relayer.domain.keep import Keeper
 from relayer.domain.lifecycle import Effect, transition
-from relayer.domain.records import NUMBER_STATE, SUBMISSION_STATE, TRANSFER_STATE
+from relayer.domain.records import (
+    NUMBER_STATE,
+    SUBMISSION_KEY,
+    SUBMISSION_STATE,
+    TRANSFER_KEY,
+    TRANSFER_STATE,
+)
 from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.submission import Race, key_of, rivals
 from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Out
 from relayer.services.relayer.outbox import Outbox, Spread
 
-_TRANSFER: Final = "transfer/"
-_SUBMISSION: Final = "submission/"
 _COMMAND: Final = "command/"
 SWEEP: Final = "sweep/"
 
@@ -77,10 +81,10 @@ class Book:
             text = self._keeper.opened(key, value)
             if text is None:
                 self.forged += 1
-            elif key.startswith(_TRANSFER):
+            elif key.startswith(TRANSFER_KEY):
                 transfer = self._keeper.decode(key, text, TRANSFER_STATE)
                 self._place(transfer.deposit.id, transfer)
-            elif key.startswith(_SUBMISSION):
+            elif key.startswith(SUBMISSION_KEY):
                 submission = self._keeper.decode(key, text, SUBMISSION_STATE)
                 self.submissions[submission.tx] = submission
             elif key.startswith(_COMMAND):
@@ -174,7 +178,7 @@ class Book:
         replaced = {one.tx for one in rivals(submission, self.submissions.values())}
         self.submissions[submission.tx] = submission
         self.fold(self._sealed(TransferId(i), submission.tx, replaced, at) for i in submission.ids)
-        key = _SUBMISSION + submission.tx
+        key = SUBMISSION_KEY + submission.tx
         self._changes.state[key] = self._keeper.seal(key, SUBMISSION_STATE.encode(submission))
 
     def _sealed(
@@ -200,7 +204,7 @@ class Book:
     def drop_submission(self, tx: str) -> None:
         """Forget an attempt whose outcome is final."""
         if self.submissions.pop(tx, None) is not None:
-            self._changes.state[_SUBMISSION + tx] = None
+            self._changes.state[SUBMISSION_KEY + tx] = None
 
     def lowest_nonce(self) -> int | None:
         """One above the newest unfinished submission's nonce; None: ask the chain."""
@@ -257,7 +261,7 @@ class Book:
             self._forget(transfer_id)
             return
         self._place(transfer_id, transfer)
-        key = _TRANSFER + transfer_id.hex()
+        key = TRANSFER_KEY + transfer_id.hex()
         self._changes.state[key] = self._keeper.seal(key, TRANSFER_STATE.encode(transfer))
 
     def _place(self, transfer_id: TransferId, transfer: Transfer) -> None:
@@ -278,7 +282,7 @@ class Book:
         self._unsigned.discard(transfer_id)
         if self.transfers.pop(transfer_id, None) is not None:
             self.forgotten.add(transfer_id)
-            self._changes.state[_TRANSFER + transfer_id.hex()] = None
+            self._changes.state[TRANSFER_KEY + transfer_id.hex()] = None
 
     def _start(self, effect: Effect, transfer: Transfer) -> None:
         match effect:

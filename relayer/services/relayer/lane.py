@@ -27,6 +27,7 @@ from relayer.domain.facts import (
 )
 from relayer.domain.keep import Keeper
 from relayer.domain.limits import Limits, World, judge, judge_return, route_of
+from relayer.domain.records import lane_place
 from relayer.domain.stage import Transfer
 from relayer.domain.transfer import (
     ActKind,
@@ -117,7 +118,7 @@ class Lane:
         """Serve one partition until cancelled, or until a commit is lost."""
         self._number = partition.number
         self._intake.serve(partition.number)
-        place = f"{self._settings.chain} {self._number} of {self._settings.lanes}"
+        place = lane_place(self._settings.chain, self._number, self._settings.lanes)
         self._book.restore(await partition.restore(), place)
         chain, count = self._settings.chain, len(self._book.transfers)
         self._observer.restored(chain, self._number, count, self._book.forged)
