@@ -90,6 +90,9 @@ class ChainSettings(Section):
     )
     receipt_mint: str | None = Field(None, description="Solana: the receipt mint.")
     multisig: str | None = Field(None, description="Solana: the quorum's Token-2022 multisig.")
+    past_multisigs: tuple[str, ...] = Field(
+        (), description="Solana: multisigs that were the quorum before; what they did still counts."
+    )
     extra: dict[str, Any] = Field(
         default_factory=dict, description="Adapter settings by name; see the chain's config.py."
     )
@@ -122,7 +125,8 @@ class ChainSettings(Section):
         """Refuse the first text that should be an account of this chain and is none."""
         names = ("gateway", "beacon", "fee_collector", "receipt_mint", "multisig")
         texts = [(name, getattr(self, name)) for name in names]
-        texts += [(f"attesters.{n}", text) for n, text in enumerate(self.attesters)]
+        for many in ("attesters", "past_multisigs"):
+            texts += [(f"{many}.{n}", text) for n, text in enumerate(getattr(self, many))]
         for token in self.tokens:
             parts = ("address", "vault", "vault_owner", "issuer")
             texts += [(f"tokens {token.asset} {part}", getattr(token, part)) for part in parts]

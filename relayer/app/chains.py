@@ -242,6 +242,7 @@ class _SolanaKit(Opened):
                 ),
                 receipt_mint=given.needed(chain.receipt_mint),
                 multisig=given.needed(chain.multisig),
+                past_multisigs=tuple(account(text) for text in chain.past_multisigs),
                 attesters=tuple(bytes(account(text)) for text in chain.attesters),
                 quorum=chain.quorum,
                 first_height=chain.first_height,

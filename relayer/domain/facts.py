@@ -151,6 +151,15 @@ class Unlanded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """The chain takes the draft with this digest no more, whatever its deadline."""
+
+    id: IdWord
+    digest: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
     """The listener read the final delivery."""
 
@@ -220,6 +229,7 @@ Fact = (
     | Stuck
     | Landed
     | Unlanded
+    | Outdated
     | Delivered
     | Voided
     | Refunded

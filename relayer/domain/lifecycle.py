@@ -37,6 +37,7 @@ from relayer.domain.facts import (
     HandedOver,
     Held,
     Landed,
+    Outdated,
     Parked,
     Refunded,
     RefundOrdered,
@@ -48,7 +49,7 @@ from relayer.domain.facts import (
 )
 from relayer.domain.reasons import Reason
 from relayer.domain.refusals import FOR_GOOD
-from relayer.domain.stage import LEFT, Stage, Transfer
+from relayer.domain.stage import LEFT, SIGNED, Stage, Transfer
 from relayer.domain.transfer import ActKind, ReceiptKind
 
 RECHECK_SECONDS: Final = 30.0
@@ -113,6 +114,8 @@ def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes
             return _stuck(transfer, fact)
         case Unlanded():
             return _unlanded(transfer, fact)
+        case Outdated():
+            return _outdated(transfer, fact)
         case Delivered() | Refunded():
             return _closed(transfer, fact)
         case Voided():
@@ -280,6 +283,16 @@ def _unlanded(transfer: Transfer, fact: Unlanded) -> Transition:
         until = max(until, fact.at + wait_before(transfer.attempts))
     again = replace(again, reason=fact.reason, detail=fact.detail, due_at=until)
     return Transition(transfer=again, told=Stage.WAITING)
+
+
+def _outdated(transfer: Transfer, fact: Outdated) -> Transition:
+    """Draft anew what can not be executed any more, after a look at what the chain has of it."""
+    draft = transfer.draft
+    if transfer.stage not in SIGNED or draft is None or draft.digest != fact.digest:
+        return Transition(transfer=transfer)
+    again = replace(_enter(transfer, Stage.SEEN, fact.at), submission=None)
+    again = replace(again, reason=Reason.EPOCH_ENDED, due_at=fact.at + RECHECK_SECONDS)
+    return Transition(transfer=again, told=Stage.WAITING, effects=(Effect.VERIFY,))
 
 
 def _closed(transfer: Transfer, fact: Delivered | Refunded) -> Transition:

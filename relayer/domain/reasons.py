@@ -33,6 +33,7 @@ class Reason(StrEnum):
     REFUND_ORDERED = "refund_ordered"
     VOID_PENDING = "void_pending"
     FEE_CAPPED = "fee_capped"
+    EPOCH_ENDED = "epoch_ended"
     # Parked: waits for an operator.
     MEMO_MALFORMED = "memo_malformed"
     MEMO_AMBIGUOUS = "memo_ambiguous"
@@ -139,6 +140,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.FEE_CAPPED: _say(
         "The destination network is unusually expensive; your transfer goes on by itself.",
         "The chain asks more than the highest price allowed. Raise the cap, or wait.",
+    ),
+    Reason.EPOCH_ENDED: _say(
+        "The destination's keys changed on the way, or it was paused; your transfer is signed anew.",
+        "Signed for a former epoch or set of attesters. If it stays, compare attesters on chain.",
     ),
     Reason.MEMO_MALFORMED: _say(
         "The memo of your deposit names no valid destination; it can be refunded.",

@@ -31,6 +31,8 @@ _WORDS: Final = (
     ("BadOrigin", Reason.DELIVERY_REFUSED),
     ("EffectMismatch", Reason.DELIVERY_REFUSED),
     ("UnknownDeposit", Reason.DELIVERY_REFUSED),
+    ("BadSignatures", Reason.EPOCH_ENDED),
+    ("the quorum's authority is another", Reason.EPOCH_ENDED),
     ("Expired", Reason.SUBMISSION_EXPIRED),
 )
 

@@ -34,6 +34,9 @@ CLOSED: Final = frozenset({Stage.DELIVERED, Stage.REFUNDED})
 LEFT: Final = CLOSED | {Stage.VOIDED}
 """Stages in which a lane forgets a Transfer: a voided one goes on in the lane of its source."""
 
+SIGNED: Final = frozenset({Stage.SIGNING, Stage.READY, Stage.SUBMITTED})
+"""Stages in which a draft is being signed, or signed and under way."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:

@@ -115,9 +115,12 @@ def next_move(
 
     Only the race that the chain waits for holds up the others, so only it and those cheaper than
     it are outbid, and only while the chain does not go on by itself. Races that nobody ``wanted``
-    any more, past their deadline, or refused by a node are emptied: no nonce may block.
+    any more, past their deadline, or refused by a node are emptied: no nonce may block. Without
+    nonces nothing blocks: what is not wanted is left to die.
     """
     newest, next_nonce = race.newest, standing.next_nonce
+    if newest.nonce is None and not wanted:
+        return Move.WAIT
     if newest.nonce is None or next_nonce is None:
         return _send_or_wait(race, now, patience)
     if newest.nonce < next_nonce:

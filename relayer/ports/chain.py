@@ -126,6 +126,13 @@ class ChainDrafter(Protocol):
         ``latest`` is in seconds. Asks the attester's own node: epoch current, blockhash recent.
         """
 
+    async def ended(self, drafts: Sequence[Draft]) -> frozenset[bytes]:
+        """The digests of those drafts that the chain takes no more, whatever their deadline.
+
+        Their epoch has ended, or their signers are attesters no more; Unavailable if that cannot
+        be read.
+        """
+
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:
         """Whether a draft with these terms asks for this attester's signature."""
 

@@ -171,6 +171,14 @@ class QuorumDrafter(_Acting[ChainDrafter]):
 
         await self._ask("terms", put, self._equal)
 
+    async def ended(self, drafts: Sequence[Draft]) -> frozenset[bytes]:
+        """The digests of drafts that enough endpoints call ended."""
+
+        async def put(drafter: ChainDrafter) -> frozenset[bytes]:
+            return await drafter.ended(drafts)
+
+        return await self._endpoints.ask("epoch", put, self._equal)
+
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:
         """Whether a draft with these terms asks for this attester's signature."""
         return self._first.wanted_from(attester, terms)

@@ -74,3 +74,16 @@ class Drafting:
         assert not harness.drafter.verifies(payload, stranger)
         assert harness.drafter.quorum == 2
         assert list(harness.drafter.attesters) == [one.public for one in harness.attesters]
+
+    async def test_a_draft_ends_with_what_it_was_made_under(self, harness: ChainHarness) -> None:
+        """The chain takes a fresh draft, and none of a former epoch or of strangers' signatures."""
+        deposit = harness.peer_deposit(harness.burn_mint, some_shares(), harness.recipient())
+        draft = await harness.draft(ActKind.DELIVER, deposit)
+        terms = dict(draft.terms)
+        if "epoch" in terms:
+            terms["epoch"] = str(int(terms["epoch"]) - 1)
+        else:
+            terms["signers"] = ",".join([terms["payer"]] * harness.drafter.quorum)
+        old = replace(draft, terms=terms, digest=bytes(32))
+        assert await harness.drafter.ended([draft, old]) == {old.digest}
+        assert await harness.drafter.ended([draft]) == frozenset()

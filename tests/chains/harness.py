@@ -168,14 +168,14 @@ class ChainHarness:
         """
         for _ in range(self.second_tries):
             with suppress(Unavailable):
-                submission = await self._sent(acts)
+                submission = await self.sent(acts)
                 landing = await self.landed(submission)
                 if not _wanted_time(landing):
                     return submission, landing
-        submission = await self._sent(acts)
+        submission = await self.sent(acts)
         return submission, await self.landed(submission)
 
-    async def _sent(self, acts: Sequence[Act]) -> Submission:
+    async def sent(self, acts: Sequence[Act]) -> Submission:
         """A submission that the chain took; one made with a liar's words is made again."""
         for _ in self.liars:
             submission = await self.writer.seal(acts, nonce=None)

@@ -64,6 +64,11 @@ class ActingThroughThree:
     test_a_batch_delivers_all = Acting.test_a_batch_delivers_all
     test_a_void_rules_the_delivery_out = Acting.test_a_void_rules_the_delivery_out
     test_a_refund_gives_back_once = Acting.test_a_refund_gives_back_once
+    test_a_draft_ends_with_what_it_was_made_under = (
+        Drafting.test_a_draft_ends_with_what_it_was_made_under
+    )
+    test_sending_again_is_harmless = Acting.test_sending_again_is_harmless
+    test_what_can_never_land_is_dead = Acting.test_what_can_never_land_is_dead
     test_what_was_not_signed_is_not_delivered = Acting.test_what_was_not_signed_is_not_delivered
 
     async def test_a_dead_endpoint_keeps_no_act_from_landing(self, harness: ChainHarness) -> None:

@@ -103,15 +103,15 @@ async def test_a_paused_gateway_is_not_paid_for(world: World, harness: ChainHarn
 
 
 async def test_terms_of_a_former_epoch_are_not_signed(world: World, harness: ChainHarness) -> None:
-    """An attester refuses another epoch than its own node's, above and below."""
+    """An attester refuses a former epoch, and waits for one that its node does not know yet."""
     drafter = EvmDrafter(replace(world.config, state_seconds=0.0), world.rpc)
     deposit = inward(harness)
     latest = (await harness.reader.final_head()).time + 600
     terms = dict((await harness.draft(ActKind.DELIVER, deposit)).terms)
     await drafter.check_terms(ActKind.DELIVER, deposit, terms, latest=latest)
-    for step in (-1, 1):
+    for step, refusal in ((-1, DraftRefused), (1, Unavailable)):
         other = {**terms, "epoch": str(int(terms["epoch"]) + step)}
-        with pytest.raises(DraftRefused, match="epoch"):
+        with pytest.raises(refusal, match="epoch"):
             await drafter.check_terms(ActKind.DELIVER, deposit, other, latest=latest)
     past = {**terms, "deadline": "1000"}
     with pytest.raises(DraftRefused, match="passed"):

@@ -15,10 +15,10 @@ RACES = {SkipCode.NONE, SkipCode.ALREADY_DONE, SkipCode.VOIDED, SkipCode.DELIVER
 
 
 def test_every_code_of_the_gateway_has_a_reason() -> None:
-    """Looked at once more: what another act did, bad signatures, a token that does not say why."""
+    """Looked at once more: what another act did, a token that does not say why."""
     plain = {code for code in SkipCode if reason_of(code.word) is Reason.SUBMISSION_FAILED}
 
-    assert plain == RACES | {SkipCode.BAD_SIGNATURES, SkipCode.TOKEN_REFUSED}
+    assert plain == RACES | {SkipCode.TOKEN_REFUSED}
 
 
 @pytest.mark.parametrize(

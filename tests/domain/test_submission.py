@@ -146,12 +146,13 @@ def test_only_nonces_are_outbid_and_only_after_patience(
 
 @given(race=ANY_RACE, standing=STANDINGS, wanted=st.booleans())
 def test_nothing_waits_for_ever(*, race: Race, standing: Standing, wanted: bool) -> None:
-    """Later there is always something to do, unless a block has the nonce."""
+    """Later there is something to do, unless a block has the nonce, or it dies by itself unwanted."""
     later = 1_000.0
     move = next_move(race, standing, wanted=wanted, now=later, patience=PATIENCE)
     nonce, following = race.newest.nonce, standing.next_nonce
     in_a_block = nonce is not None and following is not None and nonce < following
-    assert (move is Move.WAIT) == in_a_block
+    left_to_die = nonce is None and not wanted
+    assert (move is Move.WAIT) == (in_a_block or left_to_die)
 
 
 @given(race=races(st.integers(5, 9)), wanted=st.booleans())

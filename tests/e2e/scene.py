@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -298,9 +298,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene_of(world: LocalWorld, **limits: str) -> AsyncIterator[Scene]:
+async def scene_of(
+    world: LocalWorld, *, pace: Mapping[str, float] | None = None, **limits: str
+) -> AsyncIterator[Scene]:
     """A scene over a world; ``limits`` are settings of the asset NVDAx. Ends the relayer cleanly."""
     config = tomllib.loads(world.config_path.read_text())
+    config["pace"] |= pace or {}
     next(a for a in config["assets"] if a["symbol"] == "NVDAx").update(limits)
     world.config_path.write_text(tomli_w.dumps(config))
     settings = load(world.config_path)

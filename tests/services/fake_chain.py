@@ -42,6 +42,8 @@ class FakeChain:
     sealed: int = 0
     multiplier: int = 10**18
     paused: bool = False
+    epoch: int = 0
+    """Signatures of another one are worth nothing."""
     now: Callable[[], float] = time.time
     """Seconds since the epoch."""
     poll: float = 0.01

@@ -162,10 +162,10 @@ class FakeDrafter:
         attesters: Sequence[bytes],
         attempt: int = 0,
     ) -> Draft:
-        """A draft whose one term is its end."""
+        """A draft that names its end and the epoch."""
         del attesters, attempt
         self._world.fault("draft")
-        terms = {"deadline": str(dies_at)}
+        terms = {"deadline": str(dies_at), "epoch": str(self._world.epoch)}
         digest = payload_digest(self.payload(kind, deposit, terms))
         return Draft(
             kind=kind, id=deposit.id, chain=self.chain, terms=terms, digest=digest, dies_at=dies_at
@@ -176,16 +176,24 @@ class FakeDrafter:
         place = deposit.source if kind is ActKind.REFUND else deposit.destination
         if place != self.chain:
             raise DraftRefused(f"no {kind} on {self.chain}")
-        return f"{kind} {terms['deadline']} ".encode() + content(deposit)
+        return f"{kind} {terms['deadline']} {terms['epoch']} ".encode() + content(deposit)
 
     async def check_terms(
         self, kind: ActKind, deposit: Deposit, terms: Terms, *, latest: int
     ) -> None:
-        """The deadline must not be later than the lease."""
+        """The deadline must not be later than the lease, the epoch the current one."""
         del kind, deposit
         self._world.fault("check_terms")
         if int(terms["deadline"]) > latest:
             raise DraftRefused("the deadline outlives the lease")
+        if terms["epoch"] != str(self._world.epoch):
+            raise DraftRefused("another epoch")
+
+    async def ended(self, drafts: Sequence[Draft]) -> frozenset[bytes]:
+        """Those of former epochs."""
+        self._world.fault("ended")
+        current = str(self._world.epoch)
+        return frozenset(one.digest for one in drafts if one.terms["epoch"] != current)
 
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:
         """From everybody."""
@@ -235,11 +243,15 @@ class FakeWriter:
         self._world.fault("seal")
         for act in acts:
             self._check(act)
+        if stale := self._stale(acts):
+            raise Unwanted("BadSignatures", dict.fromkeys(stale, "BadSignatures"))
         body = b"".join(act.draft.digest for act in acts)
         self._world.sealed += 1  # two transactions never have one name
         tx = payload_digest(body + f"{nonce} {self._world.sealed}".encode()).hex()
         assert len({act.draft.kind for act in acts}) == 1, "a batch carries acts of one kind"
-        raw = b"|".join([acts[0].draft.kind.encode(), *(_pack(act) for act in acts)])
+        epochs = ",".join(act.draft.terms["epoch"] for act in acts)
+        head = f"{acts[0].draft.kind} {epochs}".encode()
+        raw = b"|".join([head, *(_pack(act) for act in acts)])
         return Submission(
             tx=tx,
             chain=self.chain,
@@ -268,12 +280,14 @@ class FakeWriter:
 
     def execute(self, submission: Submission) -> None:
         """Do what the bytes say, by the rules of the chain."""
-        kind, *parts = submission.raw.split(b"|")
-        skipped = {
-            made.id: "refused"
-            for made in map(_unpack, parts)
-            if not self._world.act(ActKind(kind.decode()), made, submission.tx)
-        }
+        head, *parts = submission.raw.split(b"|")
+        kind, _, epochs = head.decode().partition(" ")
+        skipped: dict[TransferId, str] = {}
+        for epoch, made in zip(epochs.split(","), map(_unpack, parts), strict=True):
+            if epoch != str(self._world.epoch):
+                skipped[made.id] = "BadSignatures"
+            elif not self._world.act(ActKind(kind), made, submission.tx):
+                skipped[made.id] = "refused"
         landed = Landing(kind=LandingKind.LANDED, skipped=skipped, height=1)
         self._world.landed[submission.tx] = landed
 
@@ -294,6 +308,10 @@ class FakeWriter:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _stale(self, acts: Sequence[Act]) -> list[TransferId]:
+        current = str(self._world.epoch)
+        return [act.deposit.id for act in acts if act.draft.terms["epoch"] != current]
 
     def _check(self, act: Act) -> None:
         payload = self._drafter.payload(act.draft.kind, act.deposit, act.draft.terms)

@@ -124,7 +124,7 @@ async def test_attesters_sign_no_refund_of_their_own(tmp_path: Path) -> None:
 
 def _draft(chain: ChainId, kind: ActKind, one: Deposit) -> Draft:
     ends = int(time.time()) + 60
-    terms = {"deadline": str(ends)}
+    terms = {"deadline": str(ends), "epoch": "0"}
     return Draft(kind=kind, id=one.id, chain=chain, terms=terms, digest=bytes(32), dies_at=ends)
 
 

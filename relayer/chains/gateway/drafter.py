@@ -12,7 +12,7 @@ from relayer.chains.gateway.recovery import signer_of
 from relayer.chains.gateway.terms import GatewayTerms, read_terms
 from relayer.domain.address import ChainId, word_of
 from relayer.domain.draft import Attestation, Draft, payload_digest
-from relayer.domain.errors import DraftRefused
+from relayer.domain.errors import DraftRefused, Unavailable
 from relayer.domain.transfer import ActKind, Deposit, content_digest
 from relayer.domain.wire import Terms
 
@@ -79,7 +79,10 @@ class GatewayDrafter:
     async def check_terms(
         self, kind: ActKind, deposit: Deposit, terms: Terms, *, latest: int
     ) -> None:
-        """Refuse (DraftRefused) a deadline outside (chain time, latest] or another epoch."""
+        """Refuse (DraftRefused) a deadline outside (chain time, latest] or a former epoch.
+
+        Unavailable for a later epoch: this node lags, or somebody made it up.
+        """
         read = read_terms(terms)
         acts.check_fit(self._place, kind, deposit)
         if read.deadline > latest:
@@ -87,8 +90,15 @@ class GatewayDrafter:
         now = await self._state.now()
         if read.deadline <= now.time:
             raise DraftRefused(f"deadline {read.deadline} has passed: chain time is {now.time}")
-        if read.epoch != now.epoch:
+        if read.epoch > now.epoch:
+            raise Unavailable(f"epoch {read.epoch} has not begun here yet: {now.epoch} is known")
+        if read.epoch < now.epoch:
             raise DraftRefused(f"epoch {read.epoch} is not the current one, {now.epoch}")
+
+    async def ended(self, drafts: Sequence[Draft]) -> frozenset[bytes]:
+        """The digests of drafts of former epochs; Unavailable without the epoch."""
+        now = await self._state.now()
+        return frozenset(one.digest for one in drafts if _epoch(one.terms) < now.epoch)
 
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:  # noqa: ARG002 - any quorum
         """Whether the gateway knows this attester: its messages name no signers."""
@@ -103,3 +113,11 @@ class GatewayDrafter:
         """The digest that the gateway stores for this deposit's delivery."""
         token, recipient = self._place.token(deposit.asset), word_of(deposit.recipient)
         return content_digest(deposit.id, deposit.source, token, recipient, deposit.shares)
+
+
+def _epoch(terms: Terms) -> int:
+    """The epoch of a draft's terms; before all others where they are none of a gateway."""
+    try:
+        return read_terms(terms).epoch
+    except DraftRefused:
+        return -1

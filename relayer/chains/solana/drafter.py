@@ -123,6 +123,17 @@ class SolanaDrafter:
         if dead > latest:
             raise DraftRefused(f"the message may land {dead - latest:.1f} s after {latest}")
 
+    async def ended(self, drafts: Sequence[Draft]) -> frozenset[bytes]:
+        """The digests of messages that name others than the attesters of the settings."""
+        return frozenset(one.digest for one in drafts if not self._is_current(one.terms))
+
+    def _is_current(self, terms: Terms) -> bool:
+        try:
+            self._read(terms)
+        except DraftRefused:
+            return False
+        return True
+
     def wanted_from(self, attester: bytes, terms: Terms) -> bool:
         """Whether the message names this attester among its signers."""
         return str(Pubkey(attester)) in terms.get("signers", "").split(",")

@@ -58,6 +58,7 @@ _SLOTS_PER_BLOCK: Final = 4
 _ACCOUNT_BYTES: Final = 179
 """Of an xStock's token account with the extensions its mint asks for; a receipt is smaller."""
 _WORDS: Final = {
+    4: "the quorum's authority is another",
     13: "the receipt exists",
     17: "an account is frozen",
     67: "the token is paused",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relayer.chains.gateway.acts import calldata, item_calldata
@@ -43,10 +43,14 @@ _Ask = Callable[[str], Awaitable[TxInfo | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """When a transaction is worth looking for: from a solid height on. ``mined``: seen, not solid."""
+    """When a transaction is worth looking for: from a solid height on.
+
+    ``mined`` is the height of the block that has it and is not solid, ``skipped`` what it says there.
+    """
 
     not_below: int = 0
     mined: int | None = None
+    skipped: Mapping[TransferId, str] = field(default_factory=dict)
 
 
 class TronWriter:
@@ -146,9 +150,9 @@ class TronWriter:
         infos = await self._infos(self._rpc.solid_tx_info, [one.tx for one in due])
         absent = [tx for tx, info in infos.items() if info is None]
         mined = await self._infos(self._rpc.tx_info, absent)
-        looks = {tx: _next_look(mined.get(tx), solid) for tx in absent}
+        looks = {tx: self._next_look(mined.get(tx), solid) for tx in absent}
         self._looks = {one.tx: looks.get(one.tx, self._look(one.tx)) for one in submissions}
-        found = {one.tx: replace(PENDING, height=self._look(one.tx).mined) for one in submissions}
+        found = {one.tx: self._pending(one.tx) for one in submissions}
         for one in due:
             if one.tx in infos:
                 found[one.tx] = self._judged(one, infos[one.tx], solid)
@@ -190,7 +194,11 @@ class TronWriter:
             return self._landed(info)
         if solid.time_ms > submission.bounds:
             return Landing(kind=LandingKind.DEAD, skipped={}, detail="expired unmined")
-        return replace(PENDING, height=self._look(submission.tx).mined)
+        return self._pending(submission.tx)
+
+    def _pending(self, tx: str) -> Landing:
+        look = self._look(tx)
+        return replace(PENDING, height=look.mined, skipped=look.skipped)
 
     def _landed(self, info: TxInfo) -> Landing:
         kind = LandingKind.LANDED if info.succeeded else LandingKind.FAILED
@@ -198,10 +206,21 @@ class TronWriter:
             self._shrink(self._batch)
         elif info.succeeded:
             self._grow()
-        logs = gateway_logs(info, self._place.address) if info.succeeded else []
-        skipped = dict(filter(None, map(skipped_of, logs)))
         detail = "" if info.succeeded else info.outcome
-        return Landing(kind=kind, height=info.height, skipped=skipped, detail=detail)
+        return Landing(kind=kind, height=info.height, skipped=self._skipped(info), detail=detail)
+
+    def _skipped(self, info: TxInfo) -> Mapping[TransferId, str]:
+        logs = gateway_logs(info, self._place.address) if info.succeeded else []
+        return dict(filter(None, map(skipped_of, logs)))
+
+    def _next_look(self, info: TxInfo | None, solid: Block) -> _Look:
+        """After an absence from the solid view: its next block, or the one that has it."""
+        following = solid.number + 1
+        if info is None:
+            return _Look(not_below=following)
+        return _Look(
+            not_below=max(info.height, following), mined=info.height, skipped=self._skipped(info)
+        )
 
     async def _simulate(self, acts: Sequence[Act], data: bytes) -> int:
         try:
@@ -272,11 +291,3 @@ class TronWriter:
             bounds=frame.expiration_ms,
             made_at=self._now(),
         )
-
-
-def _next_look(info: TxInfo | None, solid: Block) -> _Look:
-    """After an absence from the solid view: its next block, or the one that has the transaction."""
-    following = solid.number + 1
-    if info is None:
-        return _Look(not_below=following)
-    return _Look(not_below=max(info.height, following), mined=info.height)

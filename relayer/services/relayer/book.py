@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from relayer.domain.command import Command
-from relayer.domain.draft import Submission
+from relayer.domain.draft import Draft, Submission
 from relayer.domain.facts import Due, Fact, Sealed, id_of
 from relayer.domain.keep import Keeper
 from relayer.domain.lifecycle import Effect, transition
@@ -23,7 +23,7 @@ from relayer.domain.records import (
     TRANSFER_KEY,
     TRANSFER_STATE,
 )
-from relayer.domain.stage import LEFT, Stage, Transfer
+from relayer.domain.stage import LEFT, SIGNED, Stage, Transfer
 from relayer.domain.submission import Race, key_of, rivals
 from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Out
@@ -162,6 +162,14 @@ class Book:
                 del self._ready[transfer_id]
             else:
                 yield transfer
+
+    def drafted(self) -> Iterator[tuple[Transfer, Draft]]:
+        """Transfers whose current draft is being signed, or under way on the chain."""
+        sent = (i for one in self.submissions.values() for i in one.ids)
+        for transfer_id in {*self._unsigned, *self._ready, *sent}:
+            transfer = self.transfers.get(TransferId(transfer_id))
+            if transfer is not None and transfer.draft is not None and transfer.stage in SIGNED:
+                yield transfer, transfer.draft
 
     def carry(self, transfers: Iterable[Transfer]) -> None:
         """Take Transfers out of ``ready``: something else is under way with them."""

@@ -65,6 +65,7 @@ class Following:
         self._every = every
         self._races: dict[str, Race] = {}
         self._standing = Standing()
+        self._told = Landings(of={})
         self._filled_at = 0.0
 
     def resume(self, submissions: Iterable[Submission]) -> None:
@@ -78,6 +79,17 @@ class Following:
         self._races[key_of(submission)] = Race(submissions=(*older, submission))
         return await self._send(key_of(submission))
 
+    def stands(self, tx: str, transfer: TransferId) -> bool:
+        """Whether a block that may not be final yet was seen to carry an act out, not skip it.
+
+        A submission whose nonce is used up is decided too: what became of it is soon final.
+        """
+        landing, next_nonce = self._told.of.get(tx), self._standing.next_nonce
+        if landing is not None and landing.height is not None:
+            return transfer not in landing.skipped
+        nonce = next((r.newest.nonce for r in self._races.values() if _has(r, tx)), None)
+        return nonce is not None and next_nonce is not None and nonce < next_nonce
+
     async def run(self, wanted: Wanted, tell: Tell) -> None:
         """Ask and act for ever."""
         while True:
@@ -90,6 +102,7 @@ class Following:
         races = list(self._races.values())
         try:
             told = await self._writer.landings([one for race in races for one in race.submissions])
+            self._told = told
         except Transient:
             told = Landings(of={})
         unfinished = [race for race in races if not self._ended(race, told, tell)]
@@ -196,3 +209,7 @@ def _finals(race: Race, told: Landings) -> tuple[tuple[Submission, Landing], ...
 def _is_seen(race: Race, told: Landings) -> bool:
     """Whether one of its submissions stands in a block that is not final yet."""
     return any(told.of[one.tx].height is not None for one in race.submissions if one.tx in told.of)
+
+
+def _has(race: Race, tx: str) -> bool:
+    return any(one.tx == tx for one in race.submissions)

@@ -44,6 +44,7 @@ from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book, Changes
 from relayer.services.relayer.doubts import doubts
 from relayer.services.relayer.effects import Effects, SealOutcome, by_source
+from relayer.services.relayer.epochs import Epochs
 from relayer.services.relayer.following import Dearer, Following, RaceOutcome
 from relayer.services.relayer.intake import Intake, Told
 from relayer.services.relayer.observer import LaneObserver
@@ -103,6 +104,7 @@ class Lane:
             observer=observer,
         )
         self._following = following
+        self._epochs = Epochs(book=self._book, drafter=drafter, following=following, clock=clock)
         self._sweep = sweep
         self._gatekeeper = gatekeeper
         self._clock = clock
@@ -127,6 +129,7 @@ class Lane:
         async with asyncio.TaskGroup() as effects:
             self._following.resume(self._book.submissions.values())
             effects.create_task(self._following.run(self._book.depends_on, self._done))
+            effects.create_task(self._epochs.run(self._done))
             self._act(effects, self._book.changes())
             effects.create_task(self._recount())
             effects.create_task(self._sweep_for_ever())
