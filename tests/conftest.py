@@ -12,7 +12,7 @@ from relayer.app.run import Service
 from relayer.devnet.kafka.broker import LocalKafka
 from tests.real_kafka import real_kafka, secured_kafka
 
-for shared in ("bus", "chains", "devnet", "e2e", "services"):
+for shared in ("attacks", "bus", "chains", "devnet", "e2e", "services"):
     pytest.register_assert_rewrite(f"tests.{shared}")  # a failed suite shows the values
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)

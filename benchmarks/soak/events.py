@@ -33,7 +33,8 @@ from relayer.domain.address import Account, ChainId, account_from_tron, format_a
 from relayer.domain.amount import WAD
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.errors import RelayerError
-from relayer.domain.gate import CONTROL_RECORDS, RESUME, Halt, Resume, Scope, ScopeKind
+from relayer.domain.gate import CONTROL_RECORDS, RESUME, Resume
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.supply import SupplySnapshot
 from relayer.ports.chain import ChainReader
 from relayer.settings import Settings

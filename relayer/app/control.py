@@ -12,7 +12,8 @@ from relayer.domain.authority import SIGNED
 from relayer.domain.command import Command, ordered
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
-from relayer.domain.gate import CONTROL_RECORDS, Halt
+from relayer.domain.gate import CONTROL_RECORDS
+from relayer.domain.halt import Halt
 from relayer.domain.records import CONTROL, inbox
 from relayer.domain.transfer import lane_of
 from relayer.ports.bus import Bus, Out, Record, Undeclared

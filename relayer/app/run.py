@@ -51,6 +51,7 @@ from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
+from relayer.services.vouching import Voucher
 from relayer.settings import AttesterSettings, ChainSettings, Settings
 from relayer.telemetry.http import serve_health
 from relayer.telemetry.metrics import Extent, declare
@@ -87,10 +88,12 @@ class Process:
             for chain in settings.chains
         }
         self._keepers = {role: Keeper(state_key(settings, role)) for role in (LISTENER, RELAYER)}
+        self._voucher = Voucher(Keeper(state_key(settings, "voucher")))
         self._policy = GatePolicy(
             monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
             operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
             assets=frozenset(asset.symbol for asset in settings.assets),
+            chains=frozenset(chain.id for chain in settings.chains),
             needed=settings.monitor.needed,
             max_lag=settings.monitor.max_lag_seconds,
         )
@@ -176,6 +179,7 @@ class Process:
                 settings=ListenerSettings(lanes=lanes_of(self._settings)),
                 clock=self._clock,
                 observer=self._observer,
+                voucher=self._voucher,
             )
             await listener.run(partition)
 
@@ -242,6 +246,7 @@ class Process:
             gatekeeper=gatekeeper,
             clock=self._clock,
             observer=self._observer,
+            voucher=self._voucher,
         )
 
     async def _attest(
@@ -264,6 +269,7 @@ class Process:
             gatekeeper=gatekeeper,
             clock=self._clock,
             observer=self._observer,
+            voucher=self._voucher,
         )
         await _closing(journal, attester.run)
 

@@ -13,7 +13,7 @@ import click
 from relayer.cli.options import config_option
 
 if TYPE_CHECKING:
-    from relayer.domain.gate import Scope
+    from relayer.domain.halt import Scope
     from relayer.settings import Settings
 
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def command(config_path: Path, url: str | None, scope: str, name: str, reason: str) -> None:
     """Stop deliveries of a scope until an operator resumes them. Needs no key."""
     from relayer.cli.control import publish
-    from relayer.domain.gate import CONTROL_RECORDS, Halt
+    from relayer.domain.gate import CONTROL_RECORDS
+    from relayer.domain.halt import Halt
     from relayer.settings import load
 
     settings = load(config_path)
@@ -56,7 +57,7 @@ def scope_of(settings: Settings, kind: str, name: str) -> Scope:
     """
     from relayer.cli.chain import find_chain
     from relayer.domain.errors import SettingRefused
-    from relayer.domain.gate import Scope, ScopeKind
+    from relayer.domain.halt import Scope, ScopeKind
 
     match ScopeKind(kind):
         case ScopeKind.CHAIN:

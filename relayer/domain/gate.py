@@ -8,17 +8,18 @@ hashes of the halts it lifts, ends it. A replayed resume names halts that are li
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from eth_hash.auto import keccak
 from pydantic import Field
 
+from relayer.domain.address import ChainId
 from relayer.domain.authority import Role, Signed, authentic
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused, VersionRefused
+from relayer.domain.halt import Halt, Halts, Place, Scope, ScopeKind, digest_of
 from relayer.domain.reasons import Reason
 from relayer.domain.supply import Finding, Interval, Reserve, SupplySnapshot
 from relayer.domain.transfer import Route
@@ -34,64 +35,6 @@ from relayer.domain.wire import (
     Word,
     Words,
 )
-
-
-class ScopeKind(StrEnum):
-    """What a halt covers."""
-
-    GLOBAL = "global"
-    ASSET = "asset"
-    CHAIN = "chain"
-    ROUTE = "route"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """The extent of a halt; ``name`` is the asset, the chain, or the route's text."""
-
-    kind: ScopeKind
-    name: str = ""
-
-    def covers(self, route: Route) -> bool:
-        """Whether a halt of this scope stops a route."""
-        match self.kind:
-            case ScopeKind.GLOBAL:
-                return True
-            case ScopeKind.ASSET:
-                return self.name == route.asset
-            case ScopeKind.CHAIN:
-                return self.name in (route.source, route.destination)
-            case ScopeKind.ROUTE:
-                return self.name == str(route)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halt:
-    """A latched stop of deliveries, with its reason and evidence in words."""
-
-    type: Literal["halt"] = "halt"
-    v: Version = 1
-    scope: Scope
-    reason: str
-    evidence: str
-    raised_at: WholeSeconds
-    raised_by: str
-
-    @property
-    def digest(self) -> bytes:
-        """The hash by which a resume names this halt, if it is published as encoded here."""
-        return digest_of(HALT.encode(self))
-
-
-HALT: Final[Codec[Halt]] = Codec(Halt)
-
-
-def digest_of(data: bytes) -> bytes:
-    """The hash by which a resume names a halt: of its bytes as they stand on the topic.
-
-    Of what a reader makes of them it would change with the fields that its release knows.
-    """
-    return keccak(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +112,14 @@ CONTROL_RECORDS: Final[Codec[ControlRecord]] = Codec(
 class GatePolicy:
     """Whose word the gate takes, and how old evidence may be (seconds).
 
-    ``assets`` are those served (None: any): what is said of others is not kept, as anybody may.
+    ``assets`` and ``chains`` are those served (None: any): what is said of others is not kept, for
+    anybody may say it.
     """
 
     monitors: frozenset[bytes]
     operators: frozenset[bytes]
     assets: frozenset[str] | None = None
+    chains: frozenset[ChainId] | None = None
     needed: int = 1
     max_lease: int = 120
     max_lag: int = 180
@@ -182,9 +127,6 @@ class GatePolicy:
 
 _ENDS_LEASES: Final = frozenset({Reason.HALTED, Reason.MULTIPLIER_DIFFERS})
 """Withheld for what was read, not for what could not be read."""
-
-WORDS_KEPT: Final = 2_000
-"""Characters of a halt's words that are kept: halts cost nothing, and stay until a resume."""
 
 
 @dataclass(slots=True)
@@ -194,13 +136,17 @@ class Gate:
     policy: GatePolicy
     _leases: dict[str, dict[bytes, Lease]] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
-    _halts: dict[bytes, Halt] = field(default_factory=dict)
-    _lifted: set[bytes] = field(default_factory=set)
+    _halts: Halts = field(default_factory=Halts)
 
     @property
     def halts(self) -> Mapping[bytes, Halt]:
         """The halts in force, by their digest."""
-        return self._halts
+        return self._halts.standing
+
+    @property
+    def halted(self) -> Counter[ScopeKind]:
+        """How many halts are in force, by what they cover."""
+        return self._halts.counts()
 
     def leases(self, asset: str) -> Collection[Lease]:
         """The newest lease of each monitor for an asset, fresh or not."""
@@ -215,22 +161,26 @@ class Gate:
         lease = LEASE.decode(authentic(record, Role.MONITOR, self.policy.monitors).encode())
         return self._take_lease(record.key, lease)
 
-    def fold_control(self, data: bytes, now: float) -> Halt | Resume:
-        """Take a record of ``control`` appended at ``now`` (seconds); else RecordRefused."""
+    def fold_control(self, data: bytes, now: float, offset: int) -> Halt | Resume:
+        """Take a record of ``control`` appended at ``now`` (seconds) and ``offset``.
+
+        RecordRefused if it is not authentic, or a halt of nothing that is served.
+        """
         record = _control(data, now)
         if isinstance(record, Halt):
-            digest = digest_of(data)
-            if digest not in self._lifted:
-                self._halts[digest] = _brief(record)
+            if not self._stops_anything(record.scope):
+                msg = "a halt of what is not served"
+                raise RecordRefused(msg, Distrust.NOT_SERVED)
+            self._halts.take(record, digest_of(data), Place(offset=offset, at=now))
             return record
         body = authentic(record, Role.OPERATOR, self.policy.operators)
         return self._take_resume(RESUME.decode(body.encode()), now)
 
     def refusal(self, route: Route, now: float) -> tuple[Reason, str] | None:
         """Why a route may not be delivered at ``now`` (seconds), in words; None: it may."""
-        for halt in self._halts.values():
-            if halt.scope.covers(route):
-                return Reason.HALTED, f"{halt.scope.kind} halt: {halt.reason}"
+        halt = self._halts.over(route)
+        if halt is not None:
+            return Reason.HALTED, f"{halt.scope.kind} halt: {halt.reason}"
         fresh = [lease for lease in self.leases(route.asset) if self._fresh(lease, now)]
         if len(fresh) < self.policy.needed:
             wanted = f"{len(fresh)} of {self.policy.needed} fresh leases for {route.asset}"
@@ -274,6 +224,9 @@ class Gate:
         if self.policy.assets is not None and verdict.asset not in self.policy.assets:
             msg = "a verdict on an asset that is not served"
             raise RecordRefused(msg, Distrust.NOT_SERVED)
+        if verdict.monitor not in {key.hex() for key in self.policy.monitors}:
+            msg = "a verdict in the name of no monitor"
+            raise RecordRefused(msg, Distrust.NOT_AUTHENTIC)
         self._verdicts[verdict.asset] = verdict
         if verdict.withheld not in _ENDS_LEASES:
             return
@@ -297,10 +250,23 @@ class Gate:
         if now > resume.expires_at:
             msg = "the resume has expired: sign a new one"
             raise RecordRefused(msg, Distrust.EXPIRED)
-        for digest in resume.halts:
-            self._halts.pop(digest, None)
-            self._lifted.add(digest)
+        if not self._halts.lift(resume.halts):
+            msg = "the resume names only halts that are lifted already"
+            raise RecordRefused(msg, Distrust.REPLAYED)
         return resume
+
+    def _stops_anything(self, scope: Scope) -> bool:
+        """Whether a scope is about something that is served; anybody may name anything."""
+        asset, _, way = scope.name.partition(" ")
+        chains = {ScopeKind.ROUTE: way.split(">"), ScopeKind.CHAIN: [scope.name]}
+        assets = {ScopeKind.ROUTE: [asset], ScopeKind.ASSET: [scope.name]}
+        return _all_in(self.policy.chains, chains.get(scope.kind, [])) and _all_in(
+            self.policy.assets, assets.get(scope.kind, [])
+        )
+
+
+def _all_in(served: frozenset[str] | frozenset[ChainId] | None, names: list[str]) -> bool:
+    return served is None or served.issuperset(names)
 
 
 def _control(data: bytes, now: float) -> ControlRecord:
@@ -320,14 +286,3 @@ def _control(data: bytes, now: float) -> ControlRecord:
             raised_at=int(now),
             raised_by="unknown",
         )
-
-
-def _brief(halt: Halt) -> Halt:
-    """The halt with words of a bounded length; a scope that long names nothing that exists."""
-    return replace(
-        halt,
-        scope=replace(halt.scope, name=halt.scope.name[:WORDS_KEPT]),
-        reason=halt.reason[:WORDS_KEPT],
-        evidence=halt.evidence[:WORDS_KEPT],
-        raised_by=halt.raised_by[:WORDS_KEPT],
-    )

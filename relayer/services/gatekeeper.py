@@ -111,7 +111,7 @@ class Gatekeeper:
         self._announce()
 
     def _take_control(self, record: Record) -> None:
-        self.gate.fold_control(record.value or b"", record.time)
+        self.gate.fold_control(record.value or b"", record.time, record.offset)
         self._announce()
 
     def _announce(self) -> None:

@@ -20,6 +20,7 @@ from relayer.domain.transfer import ChainFact, Delivery, Deposit, Refund, Void, 
 from relayer.ports.bus import Out, Partition
 from relayer.ports.chain import ChainReader, Head
 from relayer.ports.clock import Clock
+from relayer.services.vouching import Voucher
 
 _CURSOR: Final = "cursor"
 
@@ -56,6 +57,7 @@ class Listener:
         settings: ListenerSettings,
         clock: Clock,
         observer: ListenerObserver,
+        voucher: Voucher,
     ) -> None:
         """Keep the ports; ``run`` does the work."""
         self._reader = reader
@@ -63,6 +65,7 @@ class Listener:
         self._settings = settings
         self._clock = clock
         self._observer = observer
+        self._voucher = voucher
         self._wake = asyncio.Event()
         self._cursor = 0
         self._committed = 0
@@ -100,7 +103,7 @@ class Listener:
         head, last, facts = await self._read_range()
         if last <= self._cursor:
             return False
-        outs = [out for fact in facts for out in self._out(fact)]
+        outs = self._voucher.vouch(out for fact in facts for out in self._out(fact))
         sealed = self._keeper.seal(_CURSOR, str(last).encode())
         if outs or last - self._cursor >= self._settings.span or self._idle_commit(last):
             await partition.commit(outs, {_CURSOR: sealed})

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from relayer.domain.address import ChainId
 from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import LandingKind
-from relayer.domain.gate import ScopeKind
+from relayer.domain.halt import ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Route
 from relayer.ports.health import Fault

@@ -22,7 +22,8 @@ from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import Landing, LandingKind, SigningRequest, Submission
 from relayer.domain.errors import RecordRefused, Transient
 from relayer.domain.facts import Fact, Held, Parked, Stuck
-from relayer.domain.gate import Gate, Halt, Lease, ScopeKind, Verdict
+from relayer.domain.gate import Gate, Lease, Verdict
+from relayer.domain.halt import Halt, ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.records import inbox, state
 from relayer.domain.stage import LEFT, Stage, Transfer
@@ -211,7 +212,7 @@ class Observer:
 
     def gate_changed(self, gate: Gate) -> None:
         """A lease, a halt or a resume was taken."""
-        scopes = Counter(halt.scope.kind for halt in gate.halts.values())
+        scopes = gate.halted
         for kind in ScopeKind:
             self._metrics.supply.halts.labels(kind).set(scopes[kind])
         for asset in self._metrics.extent.assets:

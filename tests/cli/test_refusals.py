@@ -11,7 +11,7 @@ from relayer.cli.halt import scope_of
 from relayer.cli.main import root
 from relayer.cli.resume import digest_of
 from relayer.domain.errors import SettingRefused
-from relayer.domain.gate import Scope, ScopeKind
+from relayer.domain.halt import Scope, ScopeKind
 from relayer.settings import Settings, load
 from tests.settings.example import SOLANA_KEY, filled
 

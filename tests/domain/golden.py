@@ -10,7 +10,8 @@ from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.authority import Role, Signed
 from relayer.domain.command import Command, Verb
 from relayer.domain.draft import SigningRequest, Submission
-from relayer.domain.gate import Halt, Lease, Resume, Scope, ScopeKind, Verdict
+from relayer.domain.gate import Lease, Resume, Verdict
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.records import RefundDue, TransferTold
 from relayer.domain.stage import Stage, Transfer

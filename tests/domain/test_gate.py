@@ -14,13 +14,11 @@ from relayer.domain.gate import (
     SUPPLY_RECORDS,
     Gate,
     GatePolicy,
-    Halt,
     Lease,
     Resume,
-    Scope,
-    ScopeKind,
     Verdict,
 )
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.keep import Keeper
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Route
@@ -71,7 +69,7 @@ def _halt(kind: ScopeKind = ScopeKind.GLOBAL, name: str = "", at: int = 1) -> Ha
 
 
 def _raise(gate: Gate, halt: Halt) -> None:
-    gate.fold_control(CONTROL_RECORDS.encode(halt), NOW)
+    gate.fold_control(CONTROL_RECORDS.encode(halt), NOW, 1)
 
 
 async def _resume(
@@ -89,7 +87,7 @@ async def _resume(
         expires_at=expires_at,
     )
     data = CONTROL_RECORDS.encode(await _signed(RESUME.encode(resume).decode(), signer, role))
-    gate.fold_control(data, NOW)
+    gate.fold_control(data, NOW, 1)
     return data
 
 
@@ -218,7 +216,8 @@ async def test_a_resume_lifts_the_halts_it_names_and_no_other() -> None:
     assert gate.refusal(ROUTE, NOW) is None
 
     _raise(gate, later)
-    gate.fold_control(data, NOW)
+    with pytest.raises(RecordRefused, match="lifted already"):
+        gate.fold_control(data, NOW, 1)
     assert gate.refusal(ROUTE, NOW) is not None
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.domain.errors import RecordRefused
-from relayer.domain.gate import CONTROL_RECORDS, SUPPLY_RECORDS, Halt, Scope, ScopeKind, Verdict
+from relayer.domain.gate import CONTROL_RECORDS, SUPPLY_RECORDS, Verdict
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.records import INBOX, TRANSFERS
 from relayer.domain.wire import MAX_NUMBER
 from tests.domain.samples import deposit

@@ -154,7 +154,7 @@ def test_a_halt_has_one_digest_for_every_release() -> None:
     """It is of the bytes on the topic: a resume lifts it wherever it was read, today and later."""
     for halt in kept("proofs")["halts"].values():
         gate = Gate(policy=GatePolicy(monitors=frozenset(), operators=frozenset()))
-        gate.fold_control(halt["text"].encode(), NOW)
+        gate.fold_control(halt["text"].encode(), NOW, 1)
 
         assert [digest.hex() for digest in gate.halts] == [halt["digest"]]
 
@@ -162,13 +162,13 @@ def test_a_halt_has_one_digest_for_every_release() -> None:
 def test_a_halt_of_a_version_that_is_not_read_stops_everything() -> None:
     """What it is about is not known here, so all stands still until it is lifted."""
     gate = Gate(policy=GatePolicy(monitors=frozenset(), operators=frozenset()))
-    gate.fold_control(b'{"type":"halt","v":2,"scope":"something new"}', NOW)
+    gate.fold_control(b'{"type":"halt","v":2,"scope":"something new"}', NOW, 1)
     told = gate.refusal(Route(source=BNB, destination=SOLANA, asset="TSLAx"), NOW)
 
     assert told is not None
     assert "later release" in told[1]
     with pytest.raises(RecordRefused, match="version"):
-        gate.fold_control(b'{"type":"signed","v":2}', NOW)
+        gate.fold_control(b'{"type":"signed","v":2}', NOW, 2)
 
 
 def test_what_a_lane_keeps_of_the_largest_record_it_reads_again() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ from relayer.services.relayer.lane import Lane, LaneSettings
 from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
+from relayer.services.vouching import Voucher
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
 from tests.services.fake_chain import FakeChain
@@ -56,6 +57,7 @@ MONITOR = Ed25519Signer(b"\x21" * 32)
 OPERATOR = Ed25519Signer(b"\x22" * 32)
 PAIR = (BNB, SOLANA)
 KEEPER = Keeper(b"secret")
+VOUCHER = Voucher(KEEPER)
 
 
 @dataclass(slots=True)
@@ -122,12 +124,16 @@ class Bridge:
         )
     )
 
+    def opened(self) -> AbstractAsyncContextManager[SqliteBus]:
+        """The bus that all services of a process share."""
+        path = self.directory / "bus.db"
+        return SqliteBus(path, topics(), full_sync=self.full_sync, now=self.clock.now)
+
     @asynccontextmanager
     async def running(self, *, attesters: bool = True) -> AsyncIterator[SqliteBus]:
         """All services in one task group, cancelled at the end: as a kill would, without a word."""
         self.shared = {}
-        path = self.directory / "bus.db"
-        async with SqliteBus(path, topics(), full_sync=self.full_sync, now=self.clock.now) as bus:
+        async with self.opened() as bus:
             task = asyncio.create_task(self._serve(self.between("bus", bus), attesters=attesters))
             try:
                 yield bus
@@ -143,7 +149,9 @@ class Bridge:
             group.create_task(gatekeeper.run())
             if self.tracked:
                 path = self.directory / "tracker.db"
-                group.create_task(Tracker(bus, path, now=self.clock.now).run())
+                group.create_task(
+                    Tracker(bus, path, now=self.clock.now, refused=self.observer.refused).run()
+                )
             group.create_task(self.watch(bus, gatekeeper))
             for number, signer in enumerate(ATTESTERS if attesters else ()):
                 group.create_task(self.attest(bus, gatekeeper, number, signer))
@@ -196,6 +204,7 @@ class Bridge:
                 settings=ListenerSettings(lanes=dict.fromkeys(PAIR, 1), span=3),
                 clock=self.watched_clock,
                 observer=self.observer,
+                voucher=VOUCHER,
             ).run(partition)
 
         return body
@@ -246,6 +255,7 @@ class Bridge:
                 gatekeeper=gatekeeper,
                 clock=self.watched_clock,
                 observer=self.observer,
+                voucher=VOUCHER,
             ).run(partition)
 
         return body
@@ -267,6 +277,7 @@ class Bridge:
                 gatekeeper=gatekeeper,
                 clock=self.watched_clock,
                 observer=self.observer,
+                voucher=VOUCHER,
             ).run()
 
     async def watch(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> None:

@@ -22,6 +22,7 @@ from relayer.domain.draft import (
 from relayer.domain.errors import DraftRefused, Refused, Unavailable, Unwanted
 from relayer.domain.supply import Counters, Interval, SupplySnapshot
 from relayer.domain.transfer import (
+    FAR_AHEAD,
     ActKind,
     ChainFact,
     Deposit,
@@ -127,6 +128,17 @@ class FakeReader:
         self.calls[name] += 1
         await asyncio.sleep(0)
         self._world.fault(name)
+
+
+class HonestReader(FakeReader):
+    """Denies no deposit of a block that is not final yet, as real chains' readers do not."""
+
+    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
+        """The deposit, or its absence where that is proven."""
+        found = await super().deposit_at(location, height)
+        if not found and self._world.height < height <= self._world.height + FAR_AHEAD:
+            raise Unavailable(f"block {height} is not final yet")
+        return found
 
 
 class FakeDrafter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,9 @@ from relayer.app.control import control_routes
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
 from relayer.domain.draft import SigningRequest
-from relayer.domain.errors import Unavailable
 from relayer.domain.facts import Held
-from relayer.domain.gate import CONTROL_RECORDS, GatePolicy, Halt, Scope, ScopeKind
+from relayer.domain.gate import CONTROL_RECORDS, GatePolicy
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.records import (
     INBOX,
     REQUESTS,
@@ -31,7 +31,7 @@ from relayer.domain.records import (
     state,
 )
 from relayer.domain.stage import Stage, Transfer
-from relayer.domain.transfer import FAR_AHEAD, ActKind, Deposit, Location, TransferId
+from relayer.domain.transfer import ActKind, Location, TransferId
 from relayer.ports.bus import Out, Record
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book
@@ -43,29 +43,12 @@ from relayer.services.tracks import Filter, Tracks
 from relayer.telemetry.http import serve_health
 from tests.domain.samples import BNB, SOLANA, TRON, deposit
 from tests.services.bridge import KEEPER, Bridge, topics, until
-from tests.services.fake_chain import FakeChain
-from tests.services.fakes import FakeReader, RealClock
+from tests.services.fakes import FakeReader, HonestReader, RealClock
 from tests.services.silence import Silence
 from tests.services.test_tracker import told
 
 MOMENT = time.time()
 SPREAD = Spread(requests=2, transfers=2, lanes={BNB: 1, SOLANA: 1})
-
-
-class HonestReader(FakeReader):
-    """Denies no deposit of a block that is not final yet, as real chains' readers do not."""
-
-    def __init__(self, world: FakeChain) -> None:
-        """Read that chain."""
-        super().__init__(world)
-        self.world = world
-
-    async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
-        """The deposit, or its absence where that is proven."""
-        found = await super().deposit_at(location, height)
-        if not found and self.world.height < height <= self.world.height + FAR_AHEAD:
-            raise Unavailable(f"block {height} is not final yet")
-        return found
 
 
 class Attacked(Bridge):

@@ -13,7 +13,8 @@ from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.draft import Attestation
 from relayer.domain.errors import DraftRefused, Fatal, Unavailable
-from relayer.domain.gate import CONTROL_RECORDS, RESUME, Halt, Resume
+from relayer.domain.gate import CONTROL_RECORDS, RESUME, Resume
+from relayer.domain.halt import Halt
 from relayer.domain.records import CONTROL, INBOX, REQUESTS, SIGNING_REQUESTS, inbox
 from relayer.domain.supply import SKEW
 from relayer.domain.transfer import Deposit, Location, TransferId

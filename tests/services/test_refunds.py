@@ -9,7 +9,8 @@ import pytest
 from relayer.domain.authority import Role
 from relayer.domain.command import COMMAND, Verb
 from relayer.domain.errors import Unavailable
-from relayer.domain.gate import CONTROL_RECORDS, Halt, Scope, ScopeKind
+from relayer.domain.gate import CONTROL_RECORDS
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.records import (
     CONTROL,

@@ -13,7 +13,8 @@ from relayer.domain.amount import WAD, Shares
 from relayer.domain.distrust import Distrust
 from relayer.domain.draft import Landing, LandingKind, Submission
 from relayer.domain.errors import RecordRefused
-from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy, Halt, Scope, ScopeKind, Verdict
+from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy, Verdict
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.stage import Stage, Transfer
 from relayer.domain.supply import Interval
@@ -163,7 +164,7 @@ def test_halts_show_by_what_they_cover(registry: CollectorRegistry, observer: Ob
     gate = Gate(policy=GatePolicy(monitors=frozenset(), operators=frozenset()))
     scope = Scope(kind=ScopeKind.ASSET, name="TSLAx")
     halt = Halt(scope=scope, reason="A", evidence="", raised_at=1, raised_by="m")
-    gate.fold_control(CONTROL_RECORDS.encode(halt), 1.0)
+    gate.fold_control(CONTROL_RECORDS.encode(halt), 1.0, 1)
 
     observer.gate_changed(gate)
 

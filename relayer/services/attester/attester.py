@@ -20,7 +20,7 @@ from eth_hash.auto import keccak
 from relayer.domain.address import ChainId, chain_key
 from relayer.domain.backoff import wait_before
 from relayer.domain.command import refund_ordered
-from relayer.domain.distrust import Decline
+from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import RETURN_SECONDS, Attestation, SigningRequest, payload_digest
 from relayer.domain.errors import DraftRefused, RecordRefused, Rejected, Transient
 from relayer.domain.limits import route_of
@@ -31,13 +31,12 @@ from relayer.ports.chain import ChainDrafter, ChainReader
 from relayer.ports.clock import Clock
 from relayer.ports.signer import Signer
 from relayer.services.attester.binder import Binder
+from relayer.services.attester.desk import Desk
 from relayer.services.attester.journal import Binding, Journal
 from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.vouching import Voucher
 
 RECENT: Final = timedelta(minutes=5)
-AT_ONCE: Final = 64
-"""Requests checked at the same time."""
-
 ATTEMPTS: Final = 3
 """How often a request is looked at where a chain cannot be read; the lane then drafts anew."""
 
@@ -77,6 +76,7 @@ class Attester:
         gatekeeper: Gatekeeper,
         clock: Clock,
         observer: AttesterObserver,
+        voucher: Voucher,
     ) -> None:
         """Keep the parts; ``run`` does the work."""
         self._bus = bus
@@ -86,7 +86,7 @@ class Attester:
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._observer = observer
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._voucher = voucher
 
     async def run(self) -> None:
         """Answer signing requests until cancelled."""
@@ -95,27 +95,44 @@ class Attester:
             asyncio.TaskGroup() as group,
             aclosing(self._bus.follow(SIGNING_REQUESTS, RECENT)) as follower,
         ):
+            desk = Desk(self._answer, group)
             async for record in follower:
-                request = self._decoded(record)
-                if request is not None and self._wanted(request):
-                    await self._room.acquire()
-                    group.create_task(self._answer(request))
+                self._take(record, desk)
 
-    def _decoded(self, record: Record) -> SigningRequest | None:
+    def _take(self, record: Record, desk: Desk) -> None:
+        """Queue a request, or say why not: what costs least is looked at first."""
+        vouched = self._voucher.knows(record)
+        if desk.crowded and not vouched:
+            words = "requests that nobody vouches for fill their places"
+            self._observer.refused(record, RecordRefused(words, Distrust.CROWDED))
+            return
         try:
-            return REQUESTS.decode(record.value or b"")
+            request = REQUESTS.decode(record.value or b"")
         except RecordRefused as error:
             self._observer.refused(record, error)
-            return None
+            return
+        why = self._unwanted(request)
+        if why is None and self._asks_me(request):
+            why = desk.admit(request, vouched=vouched)
+        if why is not None:
+            self._observer.declined(request, why, "")
 
-    def _wanted(self, request: SigningRequest) -> bool:
-        post = self._posts.get(request.draft.chain)
-        if post is None or request.draft.dies_at <= self._clock.now():
-            return False
+    def _unwanted(self, request: SigningRequest) -> Decline | None:
+        """Why nobody has to look at a request, by what it says itself."""
+        known = request.draft.chain in self._posts and request.deposit.source in self._readers
+        if not known or request.draft.id != request.deposit.id:
+            return Decline.NOT_SERVED
+        return Decline.EXPIRED if request.draft.dies_at <= self._clock.now() else None
+
+    def _asks_me(self, request: SigningRequest) -> bool:
+        post = self._posts[request.draft.chain]
         return post.drafter.wanted_from(post.signer.public, request.draft.terms)
 
     async def _answer(self, request: SigningRequest) -> None:
         """Answer, or decline; what may pass is tried again while the lane still waits."""
+        if (late := self._unwanted(request)) is not None:
+            self._observer.declined(request, late, "it waited too long for its turn")
+            return
         try:
             for attempt in range(ATTEMPTS):
                 if await self._answered(request):
@@ -124,8 +141,6 @@ class Attester:
         except Rejected as error:
             why = error.why if isinstance(error, DraftRefused) else Decline.TERMS
             self._observer.declined(request, why, str(error))
-        finally:
-            self._room.release()
 
     async def _answered(self, request: SigningRequest) -> bool:
         try:

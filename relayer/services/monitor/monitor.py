@@ -16,16 +16,8 @@ from typing import Protocol
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.errors import Transient
-from relayer.domain.gate import (
-    CONTROL_RECORDS,
-    LEASE,
-    SUPPLY_RECORDS,
-    Halt,
-    Lease,
-    Scope,
-    ScopeKind,
-    Verdict,
-)
+from relayer.domain.gate import CONTROL_RECORDS, LEASE, SUPPLY_RECORDS, Lease, Verdict
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.ledger import Ledger
 from relayer.domain.multiplier import MultiplierHistory
 from relayer.domain.records import CONTROL, SUPPLY

@@ -8,6 +8,7 @@ back to be looked up on the chain before anything follows from them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Signed
@@ -19,16 +20,29 @@ from relayer.domain.facts import Attested, DepositSeen, Fact, HandedOver
 from relayer.domain.orders import fact_of, objection
 from relayer.domain.records import INBOX, InboxRecord, RefundDue
 from relayer.domain.stage import Stage
-from relayer.domain.transfer import Delivery, Deposit, Refund, Void, lane_of, owner_of
+from relayer.domain.transfer import (
+    Delivery,
+    Deposit,
+    Refund,
+    TransferId,
+    Void,
+    lane_of,
+    owner_of,
+)
 from relayer.ports.bus import Record
 from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.services.relayer.book import Book
 from relayer.services.relayer.observer import LaneObserver
+from relayer.services.vouching import Voucher
 
 Told = Delivery | Void | Refund
 """What a listener says became of a Transfer."""
+
+
+CLAIMS: Final = 64
+"""Claims that nobody vouches for whose chain was not read yet; each costs calls, again and again."""
 
 
 class Intake:
@@ -44,6 +58,7 @@ class Intake:
         gatekeeper: Gatekeeper,
         clock: Clock,
         observer: LaneObserver,
+        voucher: Voucher,
     ) -> None:
         """Read for one of the ``lanes`` of a destination; ``serve`` says for which."""
         self._chain = chain
@@ -54,6 +69,8 @@ class Intake:
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._observer = observer
+        self._voucher = voucher
+        self._claims: set[TransferId] = set()
 
     def serve(self, number: int) -> None:
         """Read for the lane of this number."""
@@ -68,7 +85,7 @@ class Intake:
                 if isinstance(content, Told):
                     told.append(content)
                 else:
-                    self._book.fold(self._facts_of(content))
+                    self._book.fold(self._facts_of(content, record))
             except RecordRefused as error:
                 self._observer.refused(record, error)
         return told
@@ -85,14 +102,18 @@ class Intake:
             raise RecordRefused(msg, Distrust.LATE)
         return content
 
-    def _facts_of(self, content: Deposit | RefundDue | Attestation | Signed) -> list[Fact]:
+    def _facts_of(
+        self, content: Deposit | RefundDue | Attestation | Signed, record: Record
+    ) -> list[Fact]:
         """What a record tells the book; RecordRefused says why it is not taken."""
         now = self._clock.now()
         match content:
             case Deposit():
                 self._compare(content)
+                self._admit(content, record)
                 return [DepositSeen(deposit=content, at=now)]
             case RefundDue(deposit=deposit):
+                self._admit(deposit, record)
                 return [HandedOver(deposit=deposit, at=now)]
             case Attestation():
                 return self._attested(content)
@@ -106,6 +127,21 @@ class Intake:
             altered = known.verified and known.deposit != told
             msg = "the deposit is known already"
             raise RecordRefused(msg, Distrust.ALTERED if altered else Distrust.REPEATED)
+
+    def _admit(self, claimed: Deposit, record: Record) -> None:
+        """RecordRefused while as many claims wait for a look as may that nobody vouches for."""
+        if self._voucher.knows(record):
+            return
+        if len(self._claims) >= CLAIMS:
+            self._claims = {one for one in self._claims if self._is_unread(one)}
+        if len(self._claims) >= CLAIMS:
+            msg = "too many claims wait that nobody vouches for: the Sweep finds what is true"
+            raise RecordRefused(msg, Distrust.CROWDED)
+        self._claims.add(claimed.id)
+
+    def _is_unread(self, claimed: TransferId) -> bool:
+        known = self._book.transfers.get(claimed)
+        return known is not None and not known.verified
 
     def delivers(self, deposit: Deposit) -> bool:
         """Whether this lane is the one that delivers a deposit."""

@@ -52,6 +52,7 @@ from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.purse import Purse
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome, news
 from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
+from relayer.services.vouching import Voucher
 
 TAKE: Final = 256
 IDLE_SECONDS: Final = 5.0
@@ -89,6 +90,7 @@ class Lane:
         gatekeeper: Gatekeeper,
         clock: Clock,
         observer: LaneObserver,
+        voucher: Voucher,
     ) -> None:
         """Keep the parts; ``run`` does the work."""
         self._settings = settings
@@ -102,7 +104,9 @@ class Lane:
             gatekeeper=gatekeeper,
             clock=clock,
             observer=observer,
+            voucher=voucher,
         )
+        self._voucher = voucher
         self._following = following
         self._epochs = Epochs(book=self._book, drafter=drafter, following=following, clock=clock)
         self._sweep = sweep
@@ -148,7 +152,7 @@ class Lane:
         self._judge()
         changes = self._book.changes()
         if records or changes.state or changes.outs:
-            await partition.commit(changes.outs, changes.state)
+            await partition.commit(self._voucher.vouch(changes.outs), changes.state)
         for submission in submissions:
             self._observer.submitted(submission)
             self._launch(effects, self._following.send(submission))
@@ -201,6 +205,8 @@ class Lane:
     def _swept(self, outcome: SweepOutcome) -> None:
         now = self._clock.now()
         denied, begun = news(outcome, self._book.transfers, self._book.lacks, now)
+        belied = [(one.id, Distrust.ALTERED) for one in denied]
+        self._observer.compared(self._settings.chain, belied)
         self._book.fold([*denied, *begun])
         self._book.mark(outcome.source, outcome.mark)
         longest = longest_of(self._settings.limits)

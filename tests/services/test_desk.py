@@ -1,0 +1,119 @@
+"""Whom an attester answers first, and what a flood of questions costs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from relayer.domain.address import ChainId
+from relayer.domain.distrust import Decline
+from relayer.domain.draft import SigningRequest
+from relayer.domain.keep import Keeper
+from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox
+from relayer.ports.bus import Out, Record
+from relayer.services.attester import desk as desks
+from relayer.services.attester.desk import Desk
+from relayer.services.vouching import Voucher
+from tests.domain.samples import BNB, SOLANA, TRON, deposit, draft
+
+VOUCHER = Voucher(Keeper(b"ours"))
+
+
+def _request(number: int, source: ChainId = BNB) -> SigningRequest:
+    digest = number.to_bytes(32, "big")
+    return SigningRequest(deposit=deposit(source=source), draft=replace(draft(), digest=digest))
+
+
+class Hanging:
+    """Answers that come when they are let, and who waits for one."""
+
+    def __init__(self) -> None:
+        self.begun: list[SigningRequest] = []
+        self.released = asyncio.Event()
+
+    async def answer(self, request: SigningRequest) -> None:
+        self.begun.append(request)
+        await self.released.wait()
+
+
+async def test_a_flood_of_strange_requests_takes_no_place_of_vouched_ones() -> None:
+    """Thousands come and hang; a vouched one is begun at once."""
+    hanging = Hanging()
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(hanging.answer, group)
+        refusals = [desk.admit(_request(n), vouched=False) for n in range(5_000)]
+        honest = _request(9_999)
+        assert desk.admit(honest, vouched=True) is None
+        await asyncio.sleep(0)
+        assert honest in hanging.begun
+        assert len(hanging.begun) == desks.STRANGERS + 1
+        assert refusals.count(Decline.CROWDED) == 5_000 - desks.STRANGERS - desks.STRANGE_QUEUE
+        assert desk.crowded
+        hanging.released.set()
+
+
+async def test_a_route_whose_chain_hangs_delays_no_other_route() -> None:
+    """Each has its places; beyond its queue a request is refused, and asked for again later."""
+    hanging = Hanging()
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(hanging.answer, group)
+        for number in range(desks.AT_ONCE + desks.QUEUE):
+            assert desk.admit(_request(number), vouched=True) is None
+        assert desk.admit(_request(9_998), vouched=True) is Decline.CROWDED
+        other = _request(9_999, TRON)
+        assert desk.admit(other, vouched=True) is None
+        await asyncio.sleep(0)
+        assert other in hanging.begun
+        hanging.released.set()
+
+    assert len(hanging.begun) == desks.AT_ONCE + desks.QUEUE + 1
+
+
+async def test_the_same_question_is_under_way_once() -> None:
+    """A recorded request, replayed, costs nothing; what is answered may be asked again."""
+    hanging = Hanging()
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(hanging.answer, group)
+        assert desk.admit(_request(1), vouched=True) is None
+        assert desk.admit(_request(1), vouched=True) is Decline.REPEATED
+        assert desk.admit(_request(1), vouched=False) is None  # it may be another under that digest
+        hanging.released.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert desk.admit(_request(1), vouched=True) is None
+
+
+def _read(out: Out, **changes: object) -> Record:
+    record = Record(topic=out.topic, partition=0, offset=1, key=out.key, value=out.value, time=1.0)
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": b"other"},
+        {"topic": inbox(SOLANA)},
+        {"key": "id"},
+        {"key": "id." + "0" * 32},
+        {"key": "id.\\xff"},
+        {"key": "id.ä"},
+        {"value": None},
+    ],
+)
+def test_only_the_very_bytes_on_their_topic_are_vouched_for(changes: dict[str, object]) -> None:
+    """Another value, another topic, no mark, a wrong one, one that is no text: a stranger's."""
+    (out,) = VOUCHER.vouch([Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=b"text")])
+
+    assert VOUCHER.knows(_read(out))
+    assert not VOUCHER.knows(_read(out, **changes))
+    assert not Voucher(Keeper(b"another's")).knows(_read(out))
+
+
+def test_keys_of_the_public_stream_stay_ids() -> None:
+    """Other teams read them; a tombstone is nobody's."""
+    told = Out(topic=TRANSFERS_TOPIC, partition=0, key="id", value=b"text")
+    gone = Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=None)
+
+    assert VOUCHER.vouch([told, gone]) == [told, gone]
