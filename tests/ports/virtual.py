@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+_TICK = 1e-6
+"""Seconds between two moments: floats that are nearly a deadline would let time stand still."""
 
 
 class Stuck(RuntimeError):
@@ -26,7 +31,7 @@ class _Skipping(selectors.DefaultSelector):
         if not ready and timeout is None:
             raise Stuck
         if not ready and timeout:
-            self.now += timeout
+            self.now = math.ceil((self.now + timeout) / _TICK) * _TICK
         return ready
 
 

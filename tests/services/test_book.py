@@ -51,15 +51,15 @@ def test_a_burst_asks_for_so_many_signatures_at_once() -> None:
         book.fold([DepositVerified(deposit=one, receipt=None, at=1.0)])
         book.fold([Accepted(id=one.id, at=1.0)])
 
-    first = [transfer.deposit for transfer in book.changes().draft]
+    first = [transfer.deposit for transfer in book.work().draft]
     book.fold([drafted(one) for one in first])
-    none = book.changes().draft
+    none = book.work().draft
     book.fold([Due(id=made[0].id, at=6.0)])
     attestation = Attestation(
         id=made[1].id, digest=bytes(32), attester=b"\x01" * 20, signature=b"\x02" * 65
     )
     book.fold([Attested(attestation=attestation, needed=1, at=2.0)])
-    then = [transfer.deposit for transfer in book.changes().draft]
+    then = [transfer.deposit for transfer in book.work().draft]
 
     assert first == made[:UNSIGNED]
     assert none == []

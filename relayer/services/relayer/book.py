@@ -1,7 +1,7 @@
 """The book of one lane: its open Transfers and Submissions, and what changed since the last commit.
 
-The book only folds facts through ``transition`` and gathers three things for the lane to do in
-this order: state to commit, records to send in the same commit, and work to start after it.
+The book only folds facts through ``transition`` and gathers what follows from them for the lane:
+work to start, and state and records for its next commit.
 """
 
 from __future__ import annotations
@@ -41,14 +41,22 @@ waits, draft anew, and never end: attesters would be busy with what nobody waits
 
 
 @dataclass(slots=True)
+class Work:
+    """What a lane may start at once: it reads chains and moves nothing."""
+
+    verify: list[Transfer] = field(default_factory=list)
+    draft: list[Transfer] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Changes:
-    """What one turn of the lane must commit, and what it starts afterwards."""
+    """What one commit of the lane must carry."""
 
     state: dict[str, bytes | None] = field(default_factory=dict)
     outs: list[Out] = field(default_factory=list)
-    verify: list[Transfer] = field(default_factory=list)
-    draft: list[Transfer] = field(default_factory=list)
     told: list[tuple[Transfer, Stage]] = field(default_factory=list)
+    awaited: bool = False
+    """Whether somebody else waits for one of the records."""
 
 
 class Book:
@@ -69,6 +77,8 @@ class Book:
         self._ready: dict[TransferId, None] = {}
         self._to_draft: dict[TransferId, None] = {}
         self._unsigned: set[TransferId] = set()
+        self._work = Work()
+        self._altered: dict[TransferId, None] = {}
         self._changes = Changes()
 
     def restore(self, kept: Mapping[str, bytes], place: str) -> None:
@@ -99,7 +109,7 @@ class Book:
         for transfer in list(self.transfers.values()):
             match transfer.stage:
                 case Stage.SEEN:
-                    self._changes.verify.append(transfer)
+                    self._work.verify.append(transfer)
                 case Stage.DRAFTING:
                     self._to_draft[transfer.deposit.id] = None
                 case Stage.SIGNING:
@@ -246,10 +256,29 @@ class Book:
         key = _COMMAND + command.command.hex()
         self._changes.state[key] = self._keeper.seal(key, str(command.expires_at).encode())
 
+    def work(self) -> Work:
+        """The work that has come up since the last call."""
+        work, self._work = self._work, Work()
+        work.draft += self._next_drafts()
+        return work
+
+    @property
+    def changed(self) -> bool:
+        """Whether a commit has anything to carry."""
+        return bool(self._changes.state or self._changes.outs or self._altered)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody else waits for what a commit would carry."""
+        return self._changes.awaited
+
     def changes(self) -> Changes:
-        """Everything gathered since the last call."""
+        """Everything gathered since the last call; a Transfer that changed twice is there once."""
         changes, self._changes = self._changes, Changes()
-        changes.draft += self._next_drafts()
+        for transfer_id in self._altered:
+            key, transfer = TRANSFER_KEY + transfer_id.hex(), self.transfers[transfer_id]
+            changes.state[key] = self._keeper.seal(key, TRANSFER_STATE.encode(transfer))
+        self._altered.clear()
         return changes
 
     def _next_drafts(self) -> list[Transfer]:
@@ -269,8 +298,7 @@ class Book:
             self._forget(transfer_id)
             return
         self._place(transfer_id, transfer)
-        key = TRANSFER_KEY + transfer_id.hex()
-        self._changes.state[key] = self._keeper.seal(key, TRANSFER_STATE.encode(transfer))
+        self._altered[transfer_id] = None
 
     def _place(self, transfer_id: TransferId, transfer: Transfer) -> None:
         self.transfers[transfer_id] = transfer
@@ -288,6 +316,7 @@ class Book:
     def _forget(self, transfer_id: TransferId) -> None:
         self._ready.pop(transfer_id, None)
         self._unsigned.discard(transfer_id)
+        self._altered.pop(transfer_id, None)
         if self.transfers.pop(transfer_id, None) is not None:
             self.forgotten.add(transfer_id)
             self._changes.state[TRANSFER_KEY + transfer_id.hex()] = None
@@ -295,7 +324,7 @@ class Book:
     def _start(self, effect: Effect, transfer: Transfer) -> None:
         match effect:
             case Effect.VERIFY:
-                self._changes.verify.append(transfer)
+                self._work.verify.append(transfer)
             case Effect.DRAFT:
                 self._to_draft[transfer.deposit.id] = None
             case Effect.REQUEST_SIGNATURES:
@@ -306,11 +335,13 @@ class Book:
     def _request(self, transfer: Transfer) -> None:
         if transfer.draft is not None:
             self._changes.outs.append(self._outbox.request(transfer, transfer.draft))
+            self._changes.awaited = True
 
     def _hand_over(self, transfer: Transfer) -> None:
         handed = self._outbox.hand_over(transfer)
         if handed is not None:
             self._changes.outs.append(handed)
+            self._changes.awaited = True
 
     def _tell(self, transfer: Transfer, stage: Stage, fact: Fact) -> None:
         self._changes.outs.append(self._outbox.tell(transfer, stage, fact))

@@ -1,7 +1,7 @@
-"""One lane: take, fold, commit, and only then act.
+"""One lane: take, fold, begin what only reads and signs, commit, and only then broadcast.
 
-A turn takes records and results, folds them into the book, commits everything it changed in one
-piece, and starts the work that the commit made safe to do. A commit that is not known to have
+A turn takes records and results and folds them into the book; everything that changed is committed
+in one piece, at once or with what the next turns bring. A commit that is not known to have
 succeeded raises Lost out of here: fence, restore, go on; there is no other error path.
 """
 
@@ -41,7 +41,7 @@ from relayer.ports.bus import Partition
 from relayer.ports.chain import ChainDrafter
 from relayer.ports.clock import Clock
 from relayer.services.gatekeeper import Gatekeeper
-from relayer.services.relayer.book import Book, Changes
+from relayer.services.relayer.book import Book
 from relayer.services.relayer.doubts import doubts
 from relayer.services.relayer.effects import Effects, SealOutcome, by_source
 from relayer.services.relayer.epochs import Epochs
@@ -50,6 +50,7 @@ from relayer.services.relayer.intake import Intake, Told
 from relayer.services.relayer.observer import LaneObserver
 from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.purse import Purse
+from relayer.services.relayer.rest import Rest
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome, news
 from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
 from relayer.services.vouching import Voucher
@@ -117,6 +118,9 @@ class Lane:
         self._purse = Purse(settings.purse_every)
         self._results: deque[Result] = deque()
         self._wake = asyncio.Event()
+        self._fresh: list[Submission] = []
+        self._rest = Rest()
+        self._working = 0
         self._sealing = 0
         self._number = 0
 
@@ -134,7 +138,7 @@ class Lane:
             self._following.resume(self._book.submissions.values())
             effects.create_task(self._following.run(self._book.depends_on, self._done))
             effects.create_task(self._epochs.run(self._done))
-            self._act(effects, self._book.changes())
+            self._begin(effects)
             effects.create_task(self._recount())
             effects.create_task(self._sweep_for_ever())
             effects.create_task(self._weigh_purse_for_ever())
@@ -143,20 +147,31 @@ class Lane:
 
     async def _turn(self, partition: Partition, effects: asyncio.TaskGroup) -> None:
         wait = self._book.seconds_to_next_due(self._clock.now(), IDLE_SECONDS)
-        records = await partition.take(TAKE, wait, self._wake)
+        records = await partition.take(TAKE, min(wait, self._rest.left()), self._wake)
         self._wake.clear()
         if told := self._intake.read(records):
             self._launch(effects, self._believed(told))
-        submissions = self._drain()
+        self._fresh += self._drain()
         self._book.fold(self._book.due(self._clock.now()))
         self._judge()
+        self._begin(effects)
+        if self._rest.over(taken=bool(records), changed=self._book.changed, urgent=self._urgent):
+            await self._commit(partition, effects)
+
+    @property
+    def _urgent(self) -> bool:
+        """Whether a commit is waited for: by a submission, by others, or by all that is left."""
+        return bool(self._fresh) or self._book.awaited or not self._working
+
+    async def _commit(self, partition: Partition, effects: asyncio.TaskGroup) -> None:
         changes = self._book.changes()
-        if records or changes.state or changes.outs:
-            await partition.commit(self._voucher.vouch(changes.outs), changes.state)
-        for submission in submissions:
+        await partition.commit(self._voucher.vouch(changes.outs), changes.state)
+        self._rest.begin()
+        self._observer.told(changes.told)
+        fresh, self._fresh = self._fresh, []
+        for submission in fresh:
             self._observer.submitted(submission)
             self._launch(effects, self._following.send(submission))
-        self._act(effects, changes)
 
     async def _believed(self, told: Sequence[Told]) -> list[Fact]:
         """Listener records that are so on the chain; a recheck closes the others."""
@@ -276,15 +291,15 @@ class Lane:
             used=self._window.used(self._settings.limits, now) if self._window.ready else None,
         )
 
-    def _act(self, effects: asyncio.TaskGroup, changes: Changes) -> None:
-        now = self._clock.now()
-        for transfers in by_source(changes.verify):
+    def _begin(self, effects: asyncio.TaskGroup) -> None:
+        """Start what only reads, drafts and signs: a commit that fails afterwards undoes it."""
+        work, now = self._book.work(), self._clock.now()
+        for transfers in by_source(work.verify):
             self._launch(effects, self._effects.verify(transfers))
-        if changes.draft:
-            assets = {transfer.deposit.asset for transfer in changes.draft}
+        if work.draft:
+            assets = {transfer.deposit.asset for transfer in work.draft}
             ends = {asset: self._gatekeeper.gate.good_until(asset, now) for asset in assets}
-            self._launch(effects, self._effects.draft(changes.draft, ends))
-        self._observer.told(changes.told)
+            self._launch(effects, self._effects.draft(work.draft, ends))
         self._seal(effects)
 
     def _seal(self, effects: asyncio.TaskGroup) -> None:
@@ -327,10 +342,13 @@ class Lane:
         return False
 
     def _launch(self, effects: asyncio.TaskGroup, work: Coroutine[Any, Any, Result]) -> None:
+        self._working += 1
         effects.create_task(self._perform(work))
 
     async def _perform(self, work: Coroutine[Any, Any, Result]) -> None:
-        self._done(await work)
+        result = await work
+        self._working -= 1
+        self._done(result)
 
     def _done(self, result: Result) -> None:
         self._results.append(result)

@@ -1,0 +1,170 @@
+"""A relayer process that notes when each record passes its seam with the bus.
+
+``python -m benchmarks.kafka.traced FILE run ...`` runs the command line so. It works on both buses
+alike, since it stands at the port. Times are of the wall clock, which all processes of a machine
+share. Notes are written at the end, one JSON object a line, so that nothing is written meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+import relayer.app.run as app
+from relayer.app.bus import bus_of
+from relayer.cli.main import main
+from relayer.domain.records import TRANSFERS, TRANSFERS_TOPIC
+from relayer.ports.bus import Bus, Finding, Follower, Out, Partition, Record
+from relayer.settings import Settings
+
+Note = tuple[str, str, float, float, bytes | None]
+"""What, of which key, from when, until when; and the value where it must be looked into."""
+
+
+class Notes:
+    """What passed, and how much of it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.notes: list[Note] = []
+        self.commits: Counter[str] = Counter()
+        self.records: Counter[str] = Counter()
+        self.seconds: list[tuple[str, float, float]] = []
+
+    def wrote(self, what: str, outs: Sequence[Out], since: float) -> None:
+        """Records were written by one commit or publication that lasted since then."""
+        now = time.time()
+        for out in outs:
+            value = out.value if out.topic == TRANSFERS_TOPIC else None
+            self.notes.append((f"{what} {out.topic}", out.key, since, now, value))
+            self.records[out.topic] += 1
+
+    def write(self, path: Path) -> None:
+        """Write all down."""
+        lines = [json.dumps(_plain(note)) for note in self.notes]
+        lines += [
+            json.dumps({"commit": topic, "at": at, "took": s}) for topic, at, s in self.seconds
+        ]
+        lines.append(json.dumps({"commits": self.commits, "records": self.records}))
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+def _plain(note: Note) -> dict[str, object]:
+    what, key, since, until, value = note
+    stage = TRANSFERS.decode(value).stage if value else ""
+    return {"what": f"{what} {stage}".strip(), "key": key, "since": since, "until": until}
+
+
+class _Traced:
+    """A partition whose records are noted."""
+
+    def __init__(self, inner: Partition, notes: Notes, state: str) -> None:
+        """Stand before ``inner``, whose state is in that topic."""
+        self._inner, self._notes, self._state = inner, notes, state
+
+    @property
+    def number(self) -> int:
+        return self._inner.number
+
+    async def restore(self) -> Mapping[str, bytes]:
+        return await self._inner.restore()
+
+    async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's own
+        records = await self._inner.take(limit, timeout, wake)
+        now = time.time()
+        for record in records:
+            self._notes.notes.append((f"took {record.topic}", record.key, now, now, None))
+        return records
+
+    async def commit(self, outs: Sequence[Out], state: Mapping[str, bytes | None]) -> None:
+        since = time.time()
+        await self._inner.commit(outs, state)
+        self._notes.wrote("committed", outs, since)
+        self._notes.commits[self._state] += 1
+        self._notes.records[self._state] += len(state)
+        self._notes.seconds.append((self._state, since, time.time() - since))
+
+
+class _TracedFollower:
+    """A follower whose records are noted."""
+
+    def __init__(self, inner: Follower, notes: Notes) -> None:
+        """Stand before ``inner``."""
+        self._inner, self._notes = inner, notes
+        self.caught_up = inner.caught_up
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Record:
+        record = await anext(self._inner)
+        now = time.time()
+        self._notes.notes.append((f"followed {record.topic}", record.key, now, now, None))
+        return record
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class TracedBus:
+    """A bus whose records are noted."""
+
+    def __init__(self, inner: Bus, notes: Notes) -> None:
+        """Stand before ``inner``."""
+        self._inner, self._notes = inner, notes
+
+    def partitions(self, topic: str) -> int:
+        """As the bus says."""
+        return self._inner.partitions(topic)
+
+    async def serve(
+        self, inbox: str | None, state: str, body: Callable[[Partition], Awaitable[None]]
+    ) -> None:
+        """As the bus does, with partitions that are noted."""
+
+        async def traced(partition: Partition) -> None:
+            await body(_Traced(partition, self._notes, state))
+
+        await self._inner.serve(inbox, state, traced)
+
+    def follow(self, topic: str, since: timedelta | None) -> Follower:
+        """As the bus does."""
+        return _TracedFollower(self._inner.follow(topic, since), self._notes)
+
+    async def publish(self, outs: Sequence[Out]) -> None:
+        """As the bus does."""
+        since = time.time()
+        await self._inner.publish(outs)
+        self._notes.wrote("published", outs, since)
+
+    async def check(self) -> Sequence[Finding]:
+        """As the bus does."""
+        return await self._inner.check()
+
+
+def _run(path: str, *arguments: str) -> None:
+    @asynccontextmanager
+    async def traced(settings: Settings, directory: Path) -> AsyncIterator[Bus]:
+        notes = Notes()
+        try:
+            async with bus_of(settings, directory) as bus:
+                yield TracedBus(bus, notes)
+        finally:
+            notes.write(Path(path))
+
+    vars(app)["bus_of"] = traced
+    sys.argv = ["relayer", *arguments]
+    main()
+
+
+if __name__ == "__main__":
+    _run(*sys.argv[1:])
