@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from relayer.app.run import Service
+from relayer.app.services import Service
 from relayer.devnet.kafka.broker import LocalKafka
 from tests.real_kafka import real_kafka, secured_kafka
 
@@ -45,6 +45,6 @@ def kafka() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def secured() -> Iterator[LocalKafka]:
-    """A Kafka with a user for each service, none of whom may do anything yet."""
-    with secured_kafka([str(service) for service in Service]) as kafka:
+    """A Kafka with a user for each service and two more, none of whom may do anything yet."""
+    with secured_kafka([*map(str, Service), "newcomer", "stranger"]) as kafka:
         yield kafka

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import structlog
 from relayer.app.topics import topics_of
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.errors import Fatal, SettingRefused
-from relayer.ports.bus import Bus, Finding, Level
+from relayer.ports.bus import Bus, Finding, Level, Rights
 from relayer.process_settings import BusSettings
 from relayer.settings import Settings
 
@@ -25,16 +26,25 @@ _log = structlog.get_logger("relayer.app")
 
 
 @asynccontextmanager
-async def bus_of(settings: Settings, directory: Path) -> AsyncIterator[Bus]:
+async def bus_of(
+    settings: Settings,
+    directory: Path,
+    needs: Rights | None = None,
+    denied: Callable[[str, str], None] | None = None,
+) -> AsyncIterator[Bus]:
     """Open the bus that the settings name; the embedded one lives in `directory`.
 
-    Raises `Fatal` when it would lose records, `Transient` when it does not answer.
+    `denied` is told of each right (topic, operation) that a cluster refuses us later on. Raises
+    `Fatal` when it would lose records or refuses what we need, `Transient` when it does not answer.
     """
     topics = topics_of(settings)
     if settings.bus.kind == "kafka":
         from relayer.bus.kafka import KafkaBus
 
-        async with KafkaBus(cluster_of(settings), topics) as kafka:
+        cluster = cluster_of(settings)
+        if denied is not None:
+            cluster = dataclasses.replace(cluster, denied=denied)
+        async with KafkaBus(cluster, topics, needs) as kafka:
             judge(await kafka.check())
             yield kafka
     else:
@@ -46,8 +56,9 @@ async def bus_of(settings: Settings, directory: Path) -> AsyncIterator[Bus]:
 def judge(findings: Sequence[Finding]) -> None:
     """Log what should be changed; raise `Fatal`, with all of it, for what must be."""
     for finding in findings:
-        if finding.level is Level.WARNING:
-            _log.warning("bus.finding", **_facts(finding))
+        if finding.level is not Level.ERROR:
+            log = _log.warning if finding.level is Level.WARNING else _log.info
+            log("bus.finding", **_facts(finding))
     errors = [finding for finding in findings if finding.level is Level.ERROR]
     if errors:
         lines = "\n".join(f"  {line(finding)}" for finding in errors)

@@ -11,7 +11,7 @@ from aiohttp import web
 from relayer.domain.authority import SIGNED
 from relayer.domain.command import Command, ordered
 from relayer.domain.distrust import Distrust
-from relayer.domain.errors import RecordRefused
+from relayer.domain.errors import RecordRefused, Transient
 from relayer.domain.gate import CONTROL_RECORDS
 from relayer.domain.halt import Halt
 from relayer.domain.records import CONTROL, inbox
@@ -45,25 +45,33 @@ def control_routes(bus: Bus, gatekeeper: Gatekeeper, refused: Refused) -> Sequen
             CONTROL_RECORDS.decode(data)
         except RecordRefused as error:
             return web.Response(status=400, text=f"{error}\n")
-        await bus.publish([Out(topic=CONTROL, partition=0, key="", value=data)])
-        return web.Response(status=202, text="published\n")
+        return await _published(bus, Out(topic=CONTROL, partition=0, key="", value=data))
 
     async def commands(request: web.Request) -> web.Response:
         data = await request.read()
         try:
             signed = SIGNED.decode(data)
             command = ordered(signed, gatekeeper.gate.policy.operators, time.time())
-            await bus.publish([_out(bus, command, data)])
+            out = _out(bus, command, data)
         except RecordRefused as error:
             refused(_record(data), error)
             return web.Response(status=403, text=f"{error}\n")
-        return web.Response(status=202, text="published\n")
+        return await _published(bus, out)
 
     return [
         web.get("/halts", halts),
         web.post("/control", control),
         web.post("/commands", commands),
     ]
+
+
+async def _published(bus: Bus, out: Out) -> web.Response:
+    """Publish, and say whether that is known to have happened."""
+    try:
+        await bus.publish([out])
+    except Transient as error:
+        return web.Response(status=503, text=f"{error}\n")
+    return web.Response(status=202, text="published\n")
 
 
 def _out(bus: Bus, command: Command, data: bytes) -> Out:

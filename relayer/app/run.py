@@ -12,7 +12,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import timedelta
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +25,8 @@ from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.files import listening, state_directory
 from relayer.app.policies import limits_of, state_key, supply_policy_of
+from relayer.app.rights import rights_of
+from relayer.app.services import Service
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
 from relayer.domain.address import ChainId, Family, family_of
@@ -60,16 +61,6 @@ from relayer.telemetry.observer import Observer
 _log = structlog.get_logger("relayer.app")
 
 
-class Service(StrEnum):
-    """What a process can run."""
-
-    LISTENER = "listener"
-    RELAYER = "relayer"
-    ATTESTER = "attester"
-    MONITOR = "monitor"
-    TRACKER = "tracker"
-
-
 class Process:
     """One process: the services it was asked to run, over one bus."""
 
@@ -102,7 +93,9 @@ class Process:
         """Run until SIGTERM or SIGINT (then drain and return), or until something fails."""
         directory = state_directory(self._settings)
         async with AsyncExitStack() as stack:
-            bus = await stack.enter_async_context(bus_of(self._settings, directory))
+            needs = rights_of(self._settings, self._services)
+            opened = bus_of(self._settings, directory, needs, self._observer.denied)
+            bus = await stack.enter_async_context(opened)
             stack.push_async_callback(self._close)
             stop = asyncio.Event()
             _on_signals(stop)

@@ -19,6 +19,7 @@ from relayer.bus.kafka_follow import KafkaFollower
 from relayer.bus.kafka_members import Tenures
 from relayer.bus.kafka_partition import KafkaPartition
 from relayer.bus.kafka_refusal import refusal
+from relayer.bus.kafka_rights import denial
 from relayer.bus.kafka_topics import examine
 from relayer.bus.ownership import keep
 from relayer.domain.errors import Fatal, Transient
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
     from relayer.bus.kafka_client import Cluster
-    from relayer.ports.bus import Finding, Out, Partition, Topic
+    from relayer.ports.bus import Finding, Out, Partition, Rights, Topic
 
 FIRST_CONTACT: Final = 30.0
 """Seconds that the cluster is given to answer when the bus is opened."""
@@ -51,9 +52,11 @@ class Unreachable(Transient):
 class KafkaBus:
     """The bus over a Kafka cluster. Use it as an async context manager."""
 
-    def __init__(self, cluster: Cluster, topics: Iterable[Topic]) -> None:
-        """Name cluster and topics; nothing is connected yet."""
-        self.cluster, self.catalog = cluster, Catalog(topics)
+    def __init__(
+        self, cluster: Cluster, topics: Iterable[Topic], needs: Rights | None = None
+    ) -> None:
+        """Name cluster, topics, and the rights that `check` looks for; nothing is connected yet."""
+        self.cluster, self.catalog, self._needs = cluster, Catalog(topics), needs
         self._publisher: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._followers: set[KafkaFollower] = set()
@@ -136,7 +139,8 @@ class KafkaBus:
             async with asyncio.timeout(PUBLISH):
                 await send(publisher, [(out, out.key.encode()) for out in outs])
         except TROUBLE as error:
-            msg = f"not known to be published: {type(error).__name__}: {error}"
+            said = denial(self.cluster, error, outs[0].topic, "Write")
+            msg = f"not known to be published: {said}"
             raise Transient(msg) from error
 
     async def _living_publisher(self) -> AIOKafkaProducer:
@@ -155,8 +159,8 @@ class KafkaBus:
             return publisher
 
     async def check(self) -> Sequence[Finding]:
-        """Judge the topics. Raises `Unreachable` when the cluster does not answer."""
+        """Judge topics, brokers and our rights. Raises `Unreachable` when the cluster does not answer."""
         try:
-            return await examine(self.cluster, self.catalog)
+            return await examine(self.cluster, self.catalog, self._needs)
         except KafkaError as error:
             raise Unreachable((await refusal(self.cluster, error)).words) from error

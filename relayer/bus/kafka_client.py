@@ -20,7 +20,7 @@ from relayer.ports.bus import Record
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from relayer.ports.bus import Out
 
@@ -47,6 +47,11 @@ class Access:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+
+    @property
+    def known(self) -> bool:
+        """Whether we say who we are."""
+        return bool(self.user or self.certificate)
 
     @property
     def who(self) -> str:
@@ -86,6 +91,8 @@ class Cluster:
     """A commit that takes longer is rolled back by the cluster."""
     request: float = REQUEST
     """A request that is not answered is given up after so long."""
+    denied: Callable[[str, str], None] = lambda _topic, _operation: None
+    """Told of each right that the cluster refuses us: its topic, and Read or Write."""
 
     def _known(self, least: float = 0.0) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ import structlog
 from aiokafka.errors import OffsetOutOfRangeError
 
 from relayer.bus.kafka_client import TROUBLE, begin, end, place, record_of
+from relayer.bus.kafka_rights import denial
 from relayer.ports.bus import RESERVED
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class KafkaFollower:
         except OffsetOutOfRangeError as error:
             await self._skip_what_expired(error)
         except TROUBLE as error:
-            _log.warning("bus.follow_interrupted", topic=self._topic, error=str(error))
+            said = denial(self._cluster, error, self._topic, "Read")
+            _log.warning("bus.follow_interrupted", topic=self._topic, error=said)
             await self._leave()
             await asyncio.sleep(AGAIN)
         else:

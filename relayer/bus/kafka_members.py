@@ -14,6 +14,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener
 
 from relayer.bus.kafka_client import TROUBLE, begin, end
+from relayer.bus.kafka_rights import denial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -64,7 +65,8 @@ class Tenures(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             await begin(consumer)
             return await self._attend(consumer)
         except TROUBLE as error:
-            _log.warning("bus.membership_lost", topic=self._state, error=str(error))
+            said = denial(self._cluster, error, self._state, "Read")
+            _log.warning("bus.membership_lost", topic=self._state, error=said)
             return False
         finally:
             self._ours.clear()

@@ -28,6 +28,7 @@ from relayer.bus.kafka_client import (
     record_of,
     send,
 )
+from relayer.bus.kafka_rights import denial
 from relayer.ports.bus import RESERVED, Lost, Out
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class KafkaPartition:
             values = await self._load(mark)
             await self._resume(values.pop(POSITION, None))
         except TROUBLE as error:
-            raise Lost(f"{self._name} cannot be restored: {_words(error)}") from error
+            raise Lost(f"{self._name} cannot be restored: {self._words(error)}") from error
         self._lost = None
         return {key: value for key, value in values.items() if not key.startswith(RESERVED)}
 
@@ -209,7 +210,8 @@ class KafkaPartition:
         except OffsetOutOfRangeError as error:
             raise self._lose(f"the next records of {self._inbox} have expired") from error
         except TROUBLE as error:
-            raise self._lose(f"{self._inbox} cannot be read: {_words(error)}") from error
+            said = denial(self._cluster, error, self._inbox or self._state, "Read")
+            raise self._lose(f"{self._inbox} cannot be read: {said}") from error
 
     # ------------------------------------------------------------------ committing
 
@@ -232,13 +234,16 @@ class KafkaPartition:
             self._lose("the owner was cancelled within a commit")
             raise
         except TROUBLE as error:
-            raise self._lose(f"{self._name} was not committed: {_words(error)}") from error
+            raise self._lose(f"{self._name} was not committed: {self._words(error)}") from error
         self._rested_at = asyncio.get_running_loop().time() + PAUSE
 
     async def _write(self, everything: list[Out]) -> None:
         assert self._producer is not None  # noqa: S101
         async with asyncio.timeout(self._cluster.transaction + GRACE):
             await _transact(self._producer, everything)
+
+    def _words(self, error: BaseException) -> str:
+        return denial(self._cluster, error, self._state, "Write")
 
     def _held(self) -> None:
         if self._lost is not None:
@@ -308,7 +313,3 @@ def _decode_position(stored: bytes | None, inbox: str) -> int | None:
         _log.warning("bus.position_unreadable", topic=inbox)
         return None
     return position if type(position) is int else None
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

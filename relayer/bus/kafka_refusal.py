@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka.conn import AIOKafkaConnection, collect_hosts
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     IllegalSaslStateError,
     KafkaConnectionError,
     SaslAuthenticationFailed,
@@ -21,6 +22,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from relayer.bus.kafka_client import TROUBLE, end
+from relayer.bus.kafka_rights import denial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,8 @@ class Refusal:
 
 async def refusal(cluster: Cluster, otherwise: BaseException) -> Refusal:
     """Ask every server; return the plainest answer. `otherwise`: what was met where all are well."""
+    if isinstance(otherwise, ClusterAuthorizationFailedError):
+        return Refusal(words=f"Kafka: {denial(cluster, otherwise, '', 'Write')}", final=True)
     async with asyncio.TaskGroup() as group:
         asked = [
             group.create_task(_ask(cluster.access, host, port, min(PROBE, cluster.request)))

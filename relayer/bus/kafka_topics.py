@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
+from relayer.bus.kafka_brokers import judge_brokers
 from relayer.bus.kafka_client import REQUEST, TROUBLE, end
+from relayer.bus.kafka_rights import Metadata, excess, hidden, missing, unseen
+from relayer.bus.kafka_wishes import judged, settings_of, wishes
 from relayer.domain.errors import Transient
-from relayer.ports.bus import MAX_BYTES, Finding, Level
+from relayer.ports.bus import Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -26,108 +28,10 @@ if TYPE_CHECKING:
 
     from relayer.bus.catalog import Catalog
     from relayer.bus.kafka_client import Cluster
-    from relayer.ports.bus import Topic
-
-ROOM: Final = 1_048_588
-"""The least that a topic must let one batch measure, in bytes: Kafka's default, and our largest
-record with what Kafka adds to it."""
+    from relayer.ports.bus import Rights, Topic
 
 EXISTS: Final = 36
 """Kafka's code for a topic that is there already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One setting of a topic: what it is made with, and what is said where it is otherwise."""
-
-    name: str
-    value: str
-    level: Level
-    harm: str
-
-    def granted(self, value: str) -> bool:
-        """Say whether a value will do as well."""
-        if self.name in {"retention.ms", "max.message.bytes", "min.insync.replicas"}:
-            return _at_least(value, self.value)
-        return value == self.value
-
-
-def _at_least(value: str, wanted: str) -> bool:
-    """Compare numbers of which -1 means no limit."""
-    if wanted == "-1" or value == "-1":
-        return value == "-1"
-    return int(value) >= int(wanted)
-
-
-def wishes(cluster: Cluster, topic: Topic) -> list[Wish]:
-    """Return the settings that a topic must have, in the order in which they are told."""
-    kept = "-1" if topic.retention is None else str(int(topic.retention.total_seconds() * 1000))
-    error, warning = Level.ERROR, Level.WARNING
-    lists = [
-        Wish(
-            name="cleanup.policy",
-            value="compact" if topic.compacted else "delete",
-            level=error,
-            harm="the last value of a key must stay for ever"
-            if topic.compacted
-            else "no record may be dropped for a later one of its key",
-        ),
-        Wish(
-            name="min.insync.replicas",
-            value=str(cluster.min_insync),
-            level=error,
-            harm="what one broker alone has acknowledged is lost with it",
-        ),
-        Wish(
-            name="unclean.leader.election.enable",
-            value="false",
-            level=error,
-            harm="a broker that lacks records may become their leader",
-        ),
-        Wish(
-            name="max.message.bytes",
-            value=str(ROOM),
-            level=error,
-            harm=f"records of up to {MAX_BYTES} bytes would be refused",
-        ),
-        Wish(
-            name="message.timestamp.type",
-            value="LogAppendTime",
-            level=warning,
-            harm="whoever writes chooses the time of a record, and with it when it expires",
-        ),
-        Wish(
-            name="compression.type",
-            value="uncompressed",
-            level=warning,
-            harm="a batch compressed in a way that readers do not know stops them",
-        ),
-    ]
-    if not topic.compacted:
-        lists[1:1] = [
-            Wish(
-                name="retention.ms",
-                value=kept,
-                level=error,
-                harm="records would go before they were needed for the last time",
-            ),
-            Wish(
-                name="retention.bytes",
-                value="-1",
-                level=error,
-                harm="a flood of records would push out those not read yet",
-            ),
-        ]
-    return lists
-
-
-def settings_of(cluster: Cluster, topic: Topic) -> dict[str, str]:
-    """Return the settings that a topic is made with, those for speed included."""
-    known = {wish.name: wish.value for wish in wishes(cluster, topic)}
-    if topic.compacted:
-        # What is not compacted yet is read at every take-over.
-        known |= {"segment.bytes": str(64 * 2**20), "min.cleanable.dirty.ratio": "0.1"}
-    return known
 
 
 async def create(cluster: Cluster, catalog: Catalog) -> list[str]:
@@ -200,18 +104,41 @@ async def _usable(admin: AIOKafkaAdminClient, names: list[str]) -> bool:
     )
 
 
-async def examine(cluster: Cluster, catalog: Catalog) -> list[Finding]:
-    """Return what is wrong with the topics as they are. Raises what aiokafka raises."""
+async def examine(cluster: Cluster, catalog: Catalog, needs: Rights | None = None) -> list[Finding]:
+    """Return what is wrong with topics and brokers as they are, and with our rights to `needs`.
+
+    Raises what aiokafka raises.
+    """
     names = [topic.name for topic in catalog]
     async with _admin(cluster) as admin:
-        found = {one["topic"]: one for one in await admin.describe_topics(names)}
-        present = [name for name in names if not found[name]["error_code"]]
-        settings = await _settings(admin, present) if present else {}
+        answer = await admin._send_request(Metadata(names))  # noqa: SLF001 - it asks for less
+        found = {one["topic"]: one for one in answer.to_object()["topics"]}
+        findings = await _judge_topics(cluster, catalog, admin, found)
+        findings += await judge_brokers(cluster, admin, [broker[0] for broker in answer.brokers])
+        if needs is not None:
+            allowed = {n: t["operations"] for n, t in found.items() if not t["error_code"]}
+            findings += [*missing(cluster, needs, allowed), *excess(cluster, needs, allowed)]
+            findings += [finding async for finding in hidden(cluster, catalog, needs, admin)]
+    return findings
+
+
+async def _judge_topics(
+    cluster: Cluster,
+    catalog: Catalog,
+    admin: AIOKafkaAdminClient,
+    found: Mapping[str, Mapping[str, Any]],
+) -> list[Finding]:
+    present = [name for name, topic in found.items() if not topic["error_code"]]
+    settings = await _settings(admin, present) if present else {}
     findings: list[Finding] = []
     for topic in catalog:
         findings += _shape(cluster, topic, found[topic.name])
-        if topic.name in settings:
-            findings += _values(cluster, topic, settings[topic.name])
+        if topic.name in present:
+            told = settings[topic.name]
+            if told is None:
+                findings.append(unseen(cluster, topic.name, "DescribeConfigs"))
+            else:
+                findings += judged(wishes(cluster, topic), topic.name, "topic", told)
     return findings
 
 
@@ -225,21 +152,30 @@ async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
         await end(admin.close(), "admin")
 
 
-async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def _settings(
+    admin: AIOKafkaAdminClient, names: list[str]
+) -> dict[str, dict[str, str] | None]:
+    """Return the settings of each topic; None where we may not look at them."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    settings = {}
+    settings: dict[str, dict[str, str] | None] = {}
     for answer in await admin.describe_configs(asked):
         for resource in answer.to_object()["resources"]:
-            if resource["error_code"]:
-                raise for_code(resource["error_code"])(resource["resource_name"])
-            settings[resource["resource_name"]] = {
-                entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]
-            }
+            name, code = resource["resource_name"], resource["error_code"]
+            if code not in {0, TopicAuthorizationFailedError.errno}:
+                raise for_code(code)(name)
+            settings[name] = None if code else _told(resource)
     return settings
+
+
+def _told(resource: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]}
 
 
 def _shape(cluster: Cluster, topic: Topic, found: Mapping[str, Any]) -> Iterator[Finding]:
     """Judge whether the topic is there, its partitions, and its replicas."""
+    if found["error_code"] == TopicAuthorizationFailedError.errno:
+        yield unseen(cluster, topic.name, "Describe")
+        return
     if found["error_code"]:
         problem = KafkaError if found["error_code"] == -1 else for_code(found["error_code"])
         yield _error(
@@ -260,18 +196,6 @@ def _shape(cluster: Cluster, topic: Topic, found: Mapping[str, Any]) -> Iterator
             f"a partition has {least} replicas, not {cluster.replication}: it is lost with them",
             f"raise its replication factor to {cluster.replication} (kafka-reassign-partitions)",
         )
-
-
-def _values(cluster: Cluster, topic: Topic, found: Mapping[str, str]) -> Iterator[Finding]:
-    for wish in wishes(cluster, topic):
-        value = found.get(wish.name)
-        if value is not None and not wish.granted(value):
-            yield Finding(
-                level=wish.level,
-                subject=topic.name,
-                problem=f"{wish.name} is {value}: {wish.harm}",
-                remedy=f"set {wish.name}={wish.value} on the topic (kafka-configs --alter)",
-            )
 
 
 def _error(topic: Topic, problem: str, remedy: str) -> Finding:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+SERVICES = ("listener", "relayer", "attester", "monitor", "tracker")
+"""The names of `relayer.app.services.Service`, which is not imported before it is needed."""
+
 config_option = click.option(
     "--config",
     "config_path",

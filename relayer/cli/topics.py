@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from relayer.cli.options import config_option
+from relayer.cli.options import SERVICES, config_option
+
+if TYPE_CHECKING:
+    from relayer.settings import Settings
 
 
 @click.command()
@@ -16,6 +21,13 @@ from relayer.cli.options import config_option
 @click.option("--create", is_flag=True, help="Make the topics that are missing first.")
 @click.option(
     "--acls", is_flag=True, help="Print the least rights of each service, as kafka-acls commands."
+)
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    type=click.Choice(SERVICES),
+    help="Also check the rights that this service needs; again for several.",
 )
 @click.option(
     "--remake",
@@ -28,7 +40,13 @@ from relayer.cli.options import config_option
     help="Write the JSON schema of every record into this folder, and check nothing.",
 )
 def command(
-    config_path: Path, *, create: bool, acls: bool, remake: str | None, schemas: Path | None
+    config_path: Path,
+    *,
+    create: bool,
+    acls: bool,
+    services: tuple[str, ...],
+    remake: str | None,
+    schemas: Path | None,
 ) -> None:
     """Check every topic of the settings; exit code 1 if one would lose or refuse records."""
     if schemas is not None:
@@ -46,17 +64,15 @@ def command(
         click.echo("the embedded bus makes its topics by itself")
         return
     if remake is not None:
-        asyncio.run(_remake(config_path, remake))
+        asyncio.run(_remake(settings, remake))
         return
-    sys.exit(asyncio.run(_topics(config_path, create=create)))
+    sys.exit(asyncio.run(_topics(settings, create=create, services=services)))
 
 
-async def _remake(config_path: Path, name: str) -> None:
+async def _remake(settings: Settings, name: str) -> None:
     from relayer.app.lanes import remake
     from relayer.cli.chain import find_chain
-    from relayer.settings import load
 
-    settings = load(config_path)
     chain = find_chain(settings, name)
     for topic in await remake(settings, chain.id):
         click.echo(f"made {topic} with {max(1, len(chain.payers))} lane(s)")
@@ -71,18 +87,19 @@ def _write(folder: Path) -> None:
     click.echo(f"{len(RECORDS)} schemas are in {folder}")
 
 
-async def _topics(config_path: Path, *, create: bool) -> int:
+async def _topics(settings: Settings, *, create: bool, services: Sequence[str]) -> int:
     from relayer.app.bus import cluster_of, line
+    from relayer.app.rights import rights_of
+    from relayer.app.services import Service
     from relayer.app.topics import topics_of
     from relayer.bus import kafka_topics
     from relayer.bus.catalog import Catalog
     from relayer.bus.kafka import KafkaBus
     from relayer.ports.bus import Level
-    from relayer.settings import load
 
-    settings = load(config_path)
     cluster, topics = cluster_of(settings), topics_of(settings)
-    async with KafkaBus(cluster, topics) as bus:
+    needs = rights_of(settings, map(Service, services)) if services else None
+    async with KafkaBus(cluster, topics, needs) as bus:
         if create:
             for name in await kafka_topics.create(cluster, Catalog(topics)):
                 click.echo(f"made {name}")

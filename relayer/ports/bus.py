@@ -77,6 +77,8 @@ class Out:
 class Level(StrEnum):
     """How bad a finding is."""
 
+    NOTE = "note"
+    """Something could not be judged."""
     WARNING = "warning"
     """It works, and should be changed."""
     ERROR = "error"

@@ -27,6 +27,9 @@ from relayer.ports.health import Fault
 
 LATENCY: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 """Bounds in seconds; 0.15 and 1 are the marks of the house for deposit to broadcast."""
+OPERATIONS: Final = ("Read", "Write")
+"""What a cluster may refuse, by its own names."""
+
 COMMIT: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 """Bounds in seconds of a commit on the bus."""
 
@@ -118,6 +121,7 @@ class BusMetrics:
 
     commits: Counter
     commit_seconds: Histogram
+    denied: Counter
     refused: Counter
     declined: Counter
     opened: Counter
@@ -296,6 +300,12 @@ def _bus(registry: CollectorRegistry) -> BusMetrics:
         commit_seconds=Histogram(
             "relayer_bus_commit_seconds", "Duration of a commit.", buckets=COMMIT, registry=registry
         ),
+        denied=Counter(
+            "relayer_bus_denied",
+            "Times that the cluster refused us a right, by topic and operation.",
+            ("topic", "operation"),
+            registry=registry,
+        ),
         refused=Counter(
             "relayer_records_refused",
             "Records that were passed over, and claims in them that a chain belied.",
@@ -341,6 +351,7 @@ def _initialise(metrics: Metrics) -> None:
     _each(metrics.supply.circulation, extent.assets, extent.chains)
     _each(metrics.supply.halts, ScopeKind)
     _each(metrics.bus.commits, extent.topics)
+    _each(metrics.bus.denied, extent.topics, OPERATIONS)
     _each(metrics.bus.refused, extent.topics, Distrust)
     _each(metrics.bus.declined, Decline)
     _each(metrics.bus.opened, extent.chains)

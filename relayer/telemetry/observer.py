@@ -166,6 +166,10 @@ class Observer:
         """A read failed; it is tried again."""
         _log.warning("chain.unreadable", chain=chain, error=str(error), kind=type(error).__name__)
 
+    def untold(self, asset: str, error: Transient) -> None:
+        """A reading, with its lease and halts, is not known to be on the bus; the next one will be."""
+        _log.warning("supply.untold", asset=asset, why=str(error))
+
     def weighed(self, verdict: Verdict, lease: Lease | None) -> None:
         """An asset was weighed; said once per change, not per round."""
         _log.debug("supply.weighed", asset=verdict.asset, lease=lease is not None)
@@ -283,6 +287,11 @@ class Observer:
         """A commit on the bus took so many seconds."""
         self._metrics.bus.commits.labels(topic).inc()
         self._metrics.bus.commit_seconds.observe(seconds)
+
+    def denied(self, topic: str, operation: str) -> None:
+        """The cluster refused us a right; who met it says so in the log."""
+        if topic in self._metrics.extent.topics:
+            self._metrics.bus.denied.labels(topic, operation).inc()
 
     def paid_from(self, chain: ChainId, lane: int, coins: float) -> None:
         """The key that pays a lane's fees holds so many whole coins."""

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from relayer.app.bus import cluster_of
-from relayer.app.run import Service
+from relayer.app.services import Service
 from relayer.app.topics import topics_of
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka_client import Cluster

@@ -17,7 +17,8 @@ from relayer.app.topics import topics_of
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka import KafkaBus
 from relayer.bus.kafka_client import Cluster
-from relayer.bus.kafka_topics import create, delete, settings_of
+from relayer.bus.kafka_topics import create, delete
+from relayer.bus.kafka_wishes import settings_of
 from relayer.cli.main import root
 from relayer.domain.errors import Fatal, Transient
 from relayer.ports.bus import Finding, Level
@@ -36,8 +37,10 @@ async def world(kafka: str) -> AsyncIterator[KafkaWorld]:
 
 
 async def _check(world: KafkaWorld, cluster: Cluster | None = None) -> list[Finding]:
+    """Return what is said of the topics; a given cluster's brokers are as they are."""
+    names = {topic.name for topic in topics(world)}
     async with KafkaBus(cluster or world.cluster, topics(world)) as bus:
-        return list(await bus.check())
+        return [finding for finding in await bus.check() if finding.subject in names]
 
 
 async def test_topics_are_made_once_and_as_they_must_be(world: KafkaWorld) -> None:

@@ -5,13 +5,14 @@ The tool itself starts a Java for each line, a second and a half every time.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
-from aiokafka.protocol.admin import CreateAclsRequest_v1
+from aiokafka.protocol.admin import CreateAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _OPERATIONS: Final = {
     "DescribeConfigs": 10,
     "AlterConfigs": 11,
 }
-_ALLOW: Final = 3
+_ANY, _ALLOW = 1, 3
 
 Right = tuple[int, str, int, str, str, int, int]
 """Kind and name of a resource, how the name is meant, who, from where, operation, permission."""
@@ -54,16 +55,34 @@ class _Creation(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafk
 
 
 async def grant(cluster: Cluster, commands: Iterable[str]) -> None:
-    """Give every right that the commands name. Raises `NotGranted`, or what aiokafka raises."""
+    """Give every right that the commands name, and wait until every broker knows of them.
+
+    Raises `NotGranted`, or what aiokafka raises.
+    """
+    wanted = set(rights(commands))
     client = AIOKafkaClient(bootstrap_servers=list(cluster.servers), **cluster.access.arguments())
     try:
         await client.bootstrap()
-        answer = await client.send(client.get_random_node(), _Creation(rights(commands)))
+        answer = await client.send(client.get_random_node(), _Creation(wanted))
+        for code, words in answer.creation_responses:
+            if code:
+                raise NotGranted(words or for_code(code).__name__)
+        for broker in client.cluster.brokers():
+            while not wanted <= await _known(client, broker.nodeId):
+                await asyncio.sleep(0.01)
     finally:
         await client.close()
-    for code, words in answer.creation_responses:
-        if code:
-            raise NotGranted(words or for_code(code).__name__)
+
+
+async def _known(client: AIOKafkaClient, broker: int) -> set[Right]:
+    """Return every right that a broker knows of: it hears of them after they are given."""
+    everything = DescribeAclsRequest(_ANY, None, _ANY, None, None, _ANY, _ANY)
+    answer = await client.send(broker, everything)
+    return {
+        (kind, name, pattern, *acl)
+        for kind, name, pattern, acls in answer.resources
+        for acl in acls
+    }
 
 
 def rights(commands: Iterable[str]) -> Iterator[Right]:

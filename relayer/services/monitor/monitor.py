@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,9 @@ class MonitorObserver(Protocol):
 
     def unreadable(self, chain: ChainId, error: Transient) -> None:
         """A chain could not be read in this round."""
+
+    def untold(self, asset: str, error: Transient) -> None:
+        """The bus did not take a verdict, and with it a lease or halts: told in the next round."""
 
 
 class Monitor:
@@ -203,17 +206,25 @@ class Monitor:
             return None
 
     async def _publish(self, verdict: Verdict) -> None:
-        outs = [self._out(SUPPLY, verdict.asset, SUPPLY_RECORDS.encode(verdict))]
+        """Publish the reading, and with it a lease or halts: those first, they must not wait."""
+        outs = [*self._halts(verdict)]
+        outs.append(self._out(SUPPLY, verdict.asset, SUPPLY_RECORDS.encode(verdict)))
         lease = self._lease(verdict) if verdict.withheld is None else None
         if lease is not None:
             outs.append(self._out(SUPPLY, verdict.asset, await self._signed(lease)))
+        try:
+            await self._bus.publish(outs)
+        except Transient as error:
+            self._observer.untold(verdict.asset, error)
+        else:
+            self._observer.weighed(verdict, lease)
+
+    def _halts(self, verdict: Verdict) -> Iterator[Out]:
         for finding in self._latching(verdict):
             halt = self._halt(finding)
             if not self._stands(halt):
-                outs.append(self._out(CONTROL, "", CONTROL_RECORDS.encode(halt)))
                 self._observer.halted(halt)
-        await self._bus.publish(outs)
-        self._observer.weighed(verdict, lease)
+                yield self._out(CONTROL, "", CONTROL_RECORDS.encode(halt))
 
     def _latching(self, verdict: Verdict) -> list[Finding]:
         """Findings that stop deliveries for good; A only after it was broken twice in a row."""
