@@ -30,7 +30,7 @@ def topics_of(settings: Settings) -> list[Topic]:
         _kept(SIGNING_REQUESTS, SHARED, kept.requests_seconds),
         _kept(TRANSFERS_TOPIC, SHARED, kept.transfers_seconds),
         _kept(SUPPLY, 1, kept.supply_seconds),
-        _kept(CONTROL, 1, None),
+        Topic(name=CONTROL, partitions=1, retention=None, compacted=False, at_once=True),
     ]
     for chain in settings.chains:
         lanes = max(1, len(chain.payers))

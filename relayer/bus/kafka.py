@@ -124,8 +124,8 @@ class KafkaBus:
 
     def follow(self, topic: str, since: timedelta | None) -> KafkaFollower:
         """Read all partitions of the topic, see `relayer.ports.bus.Bus.follow`."""
-        count = self.partitions(topic)
-        follower = KafkaFollower(self.cluster, topic, count, since, self._followers.discard)
+        declared = self.catalog.topic(topic)
+        follower = KafkaFollower(self.cluster, declared, since, self._followers.discard)
         self._followers.add(follower)
         return follower
 

@@ -114,11 +114,11 @@ class Cluster:
             **settings, transactional_id=name, transaction_timeout_ms=timeout, acks="all"
         )
 
-    def reader(self) -> AIOKafkaConsumer:
-        """Return a consumer outside of any group, which sees whole transactions only."""
+    def reader(self, *, at_once: bool = False) -> AIOKafkaConsumer:
+        """Return a consumer outside of any group, which sees whole transactions, or all at once."""
         return AIOKafkaConsumer(
             **self._known(),
-            isolation_level="read_committed",
+            isolation_level="read_uncommitted" if at_once else "read_committed",
             auto_offset_reset="none",
             enable_auto_commit=False,
             fetch_max_wait_ms=500,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from relayer.bus.kafka_client import Cluster
-    from relayer.ports.bus import Record
+    from relayer.ports.bus import Record, Topic
 
 CHUNK: Final = 500
 """The most records held in memory that the reader has not asked for yet."""
@@ -40,15 +40,15 @@ class KafkaFollower:
     def __init__(
         self,
         cluster: Cluster,
-        topic: str,
-        partitions: int,
+        topic: Topic,
         since: timedelta | None,
         forget: Callable[[KafkaFollower], None],
     ) -> None:
         """Begin at the first `__anext__`; `forget` is told when this is closed."""
         self.caught_up = asyncio.Event()
-        self._cluster, self._topic, self._since = cluster, topic, since
-        self._places = [place(topic, number) for number in range(partitions)]
+        self._cluster, self._topic, self._since = cluster, topic.name, since
+        self._at_once = topic.at_once
+        self._places = [place(topic.name, number) for number in range(topic.partitions)]
         self._forget = forget
         self._consumer: AIOKafkaConsumer | None = None
         self._read: deque[Record] = deque()
@@ -117,7 +117,7 @@ class KafkaFollower:
 
     async def _begin(self) -> AIOKafkaConsumer:
         """Start a reader: at the beginning, or where an interrupted one has stopped."""
-        self._consumer = consumer = self._cluster.reader()
+        self._consumer = consumer = self._cluster.reader(at_once=self._at_once)
         await begin(consumer)
         consumer.assign(self._places)
         starts = self._next or await self._starts(consumer)

@@ -8,7 +8,7 @@ Two buses stand behind it (embedded SQLite, Kafka). What a caller may rely on, o
   still run somewhere (a zombie), its commits raise `Lost` once a newer owner
   has restored.
 * **Atomic.** A `Partition.commit` writes outputs, state and the position of what was taken
-  together or not at all. Nobody reads a part of it.
+  together or not at all. Nobody reads a part of it, save in topics that are followed `at_once`.
 * **Taken again.** Records taken but not committed are taken again by the next owner: the fold
   over an inbox must stand repetition across owners, and never meets it across commits.
 * **Nothing spans I/O.** Effects run after the commit that persisted them and are idempotent given
@@ -50,6 +50,10 @@ class Topic:
     """Records older than this may disappear; None keeps them for ever."""
     compacted: bool
     """Only the last value of each key is sure to stay; a value of None deletes its key."""
+    at_once: bool = False
+    """Followers see a record before the commit that it is part of has ended, and keep it should
+    that never happen: nobody can hide later records behind a commit that he leaves open. For
+    records that each count alone, from whomever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

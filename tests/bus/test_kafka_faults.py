@@ -201,6 +201,27 @@ async def test_state_that_stays_hidden_is_lost_not_guessed(
         await other.abort_transaction()
 
 
+async def test_what_is_followed_at_once_cannot_be_hidden(world: KafkaWorld, bus: KafkaBus) -> None:
+    """Behind an open transaction others see nothing and believe that nothing is there."""
+    (stream,) = [topic for topic in topics(world) if topic.name == world.stream]
+    hasty = dataclasses.replace(stream, at_once=True)
+    async with (
+        KafkaBus(world.cluster, [hasty]) as at_once,
+        stranger(
+            world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
+        ) as other,
+    ):
+        await other.begin_transaction()
+        await other.send_and_wait(world.stream, b"theirs", key=b"theirs", partition=0)
+        await bus.publish([out(world.stream, 0, "halt")])
+
+        assert await everything(bus, world.stream) == []
+        assert keys(await everything(at_once, world.stream)) == ["theirs", "halt"]
+        await other.abort_transaction()
+        assert keys(await everything(bus, world.stream)) == ["halt"]
+        assert keys(await everything(at_once, world.stream)) == ["theirs", "halt"]
+
+
 async def test_an_owner_whose_records_are_gone_goes_on_with_the_oldest_kept(
     world: KafkaWorld, bus: KafkaBus, capsys: pytest.CaptureFixture[str]
 ) -> None:

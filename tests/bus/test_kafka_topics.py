@@ -21,6 +21,7 @@ from relayer.bus.kafka_topics import create, delete
 from relayer.bus.kafka_wishes import settings_of
 from relayer.cli.main import root
 from relayer.domain.errors import Fatal, Transient
+from relayer.domain.records import CONTROL
 from relayer.ports.bus import Finding, Level
 from relayer.settings import load
 from tests.bus.harness import topics
@@ -80,6 +81,13 @@ async def test_a_topic_that_would_lose_records_is_found_with_the_setting_to_chan
     assert finding.problem.startswith(f"{name} is {value}: ")
     wanted = settings_of(world.cluster, catalog.topic(world.inbox))[name]
     assert f"set {name}={wanted}" in finding.remedy
+
+
+def test_halts_are_followed_at_once_and_nothing_else_is(tmp_path: Path) -> None:
+    """What counts from anybody must not wait for anybody's commit; all else must."""
+    settings = load(config_on(tmp_path, {"servers": ["broker:9092"]}))
+
+    assert [topic.name for topic in topics_of(settings) if topic.at_once] == [CONTROL]
 
 
 async def _make(world: KafkaWorld, topic: str, configs: dict[str, str]) -> None:
