@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka import KafkaBus
+from relayer.bus.kafka_client import Cluster
 from relayer.bus.kafka_topics import create, delete
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
@@ -31,6 +32,7 @@ from relayer.domain.records import (
 )
 from relayer.domain.transfer import Deposit, Location, Route, TransferId
 from relayer.ports.bus import Bus, Out, Record
+from relayer.services.gatekeeper import Gatekeeper
 from relayer.telemetry.metrics import Extent, declare
 from relayer.telemetry.observer import Observer
 from tests.attacks.prefixed import Prefixed
@@ -72,6 +74,11 @@ class Besieged(Bridge):
             chains=frozenset(PAIR),
         )
         self._bus = bus
+
+    def gate_of(self, bus: Any) -> Gatekeeper:
+        """The gate, remembered for whoever lists its halts."""
+        self.gatekeeper = super().gate_of(bus)
+        return self.gatekeeper
 
     def opened(self) -> AbstractAsyncContextManager[Any]:
         """The bus of this siege."""
@@ -180,6 +187,10 @@ class Siege:
         assert not back.executed
         assert not back.refunded
 
+    def listed(self) -> list[bytes]:
+        """The halts in force, by name, as an operator lists them."""
+        return list(self.bridge.gatekeeper.gate.halts)
+
     # -- the thief
 
     async def write(self, topic: str, *values: bytes | None, key: str = "k") -> None:
@@ -195,6 +206,11 @@ class Siege:
     async def ask(self, *requests: SigningRequest) -> None:
         """Ask attesters."""
         await self.write(SIGNING_REQUESTS, *(REQUESTS.encode(one) for one in requests))
+
+    def is_asked_for(self, made: Deposit) -> bool:
+        """Whether a lane has asked attesters to sign for a deposit."""
+        asked = [r.value or b"" for r in self.seen if r.topic == SIGNING_REQUESTS]
+        return any(made.id.hex().encode() in value for value in asked)
 
     def newest_request(self) -> SigningRequest | None:
         """What a lane asked for last."""
@@ -216,7 +232,7 @@ async def on_kafka(directory: Path, servers: str) -> AsyncIterator[tuple[Siege, 
     await create(here, Catalog(named))
     try:
         async with stranger(here) as producer:
-            yield Siege(Besieged(directory, bus)), Raw(producer, prefix)
+            yield Siege(Besieged(directory, bus)), Raw(producer, prefix, here)
     finally:
         await delete(here, Catalog(named))
 
@@ -224,8 +240,8 @@ async def on_kafka(directory: Path, servers: str) -> AsyncIterator[tuple[Siege, 
 class Raw:
     """The thief's own client of Kafka."""
 
-    def __init__(self, producer: Any, prefix: str) -> None:
-        self.producer, self.prefix = producer, prefix
+    def __init__(self, producer: Any, prefix: str, where: Cluster) -> None:
+        self.producer, self.prefix, self.cluster = producer, prefix, where
 
     async def send(self, topic: str, value: bytes | None, **how: Any) -> None:
         """Append a record to the first partition in any way that the protocol knows."""

@@ -6,8 +6,14 @@ import asyncio
 
 import pytest
 
-from tests.attacks.siege import Siege
+from relayer.domain.gate import CONTROL_RECORDS
+from relayer.domain.halt import HALTS_KEPT
+from relayer.domain.records import CONTROL
+from tests.attacks.floods import FLOODS, Flood, longest_wait
+from tests.attacks.gates import a_halt, a_resume, resume
+from tests.attacks.siege import PATIENCE, Siege
 from tests.attacks.table import ATTACKS, Attack
+from tests.services.bridge import until
 
 NOTICED = 20.0
 """Seconds within which an attack is counted."""
@@ -27,6 +33,31 @@ class Attacks:
         siege.release()
 
         await siege.serves()
+
+    @pytest.mark.parametrize("flood", FLOODS, ids=lambda one: one.name)
+    async def test_a_flood_is_refused_and_delays_nobody_for_long(
+        self, siege: Siege, flood: Flood
+    ) -> None:
+        """Honest transfers go on while it comes in, and it is counted."""
+        before = flood.counted(siege)
+
+        assert await longest_wait(siege, flood) < PATIENCE
+        await until(lambda: flood.counted(siege) - before > flood.count / 2)
+
+    async def test_a_flood_of_halts_is_lifted_by_what_is_listed(self, siege: Siege) -> None:
+        """Thousands of a scope that is served stop it, as one would; sixty-five names lift them."""
+        halts = [CONTROL_RECORDS.encode(a_halt(reason=f"{n}")) for n in range(3_000)]
+        await siege.write(CONTROL, *halts)
+        await until(lambda: siege.counted("relayer_halts_active", scope="asset") > HALTS_KEPT)
+        made = siege.make()
+        await asyncio.sleep(0.3)
+        assert not siege.is_delivered(made)()
+
+        async with asyncio.timeout(NOTICED):
+            while not siege.is_delivered(made)():
+                await resume(siege, a_resume(*siege.listed()))
+                await asyncio.sleep(0.1)
+        assert siege.counted("relayer_halts_active", scope="asset") == 0
 
     async def test_nothing_was_minted_lost_or_given_back(self, siege: Siege) -> None:
         """After all of them: every honest deposit once, the supply is whole, no service ended."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.attacks.robbery import Robberies
 from tests.attacks.siege import Siege, on_the_embedded_bus
 from tests.attacks.suite import Attacks
 
@@ -21,5 +22,16 @@ async def siege(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Siege
         yield siege
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def resting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Siege]:
+    """A bridge that a test starts and stops."""
+    async with on_the_embedded_bus(tmp_path_factory.mktemp("siege")) as siege:
+        yield siege
+
+
 class TestAttacks(Attacks):
+    """On SQLite."""
+
+
+class TestRobberies(Robberies):
     """On SQLite."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.attacks.siege import Siege, on_kafka
+from relayer.domain.distrust import Distrust
+from relayer.domain.records import INBOX, inbox
+from tests.attacks.robbery import Robberies
+from tests.attacks.siege import PATIENCE, Siege, on_kafka
 from tests.attacks.suite import Attacks
+from tests.attacks.table import REFUSED
+from tests.bus.kafka_wire import stranger
+from tests.domain.samples import SOLANA
+from tests.services.bridge import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -22,5 +32,52 @@ async def siege(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> AsyncIt
         yield siege
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def resting(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> AsyncIterator[Siege]:
+    """A bridge that a test starts and stops."""
+    async with on_kafka(tmp_path_factory.mktemp("siege"), kafka) as (siege, _):
+        yield siege
+
+
 class TestAttacks(Attacks):
     """On Kafka."""
+
+
+class TestRobberies(Robberies):
+    """On Kafka."""
+
+
+async def test_records_of_any_shape_change_nothing(siege: Siege) -> None:
+    """No key, one that is no text or the bus's own, headers, a time far ahead, compressed."""
+    assert siege.raw is not None
+    claim = INBOX.encode(siege.new(height=1))
+    far = int(time.time() * 1000) + 10**11
+    strange = [(b"k", 1), (b"", None), (b"#", None), (b"#owner", None), (b"\xff\xfe", None)]
+    for key, timestamp in strange:
+        when = {"timestamp_ms": far} if timestamp else {}
+        for value in (claim, None, b""):
+            await siege.raw.send(inbox(SOLANA), value, key=key, headers=[("h", b"\x00")], **when)
+    await siege.raw.send(inbox(SOLANA), claim, key=None)
+
+    await siege.serves()
+
+
+async def test_an_open_transaction_delays_and_a_rolled_back_one_was_never_there(
+    siege: Siege,
+) -> None:
+    """Whoever may open one hides what comes behind it, until the cluster rolls it back."""
+    assert siege.raw is not None
+    before = siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.NOT_ON_CHAIN)
+    async with stranger(
+        siege.raw.cluster, transactional_id=secrets.token_hex(8), transaction_timeout_ms=10_000
+    ) as thief:
+        await thief.begin_transaction()
+        claim = INBOX.encode(siege.new(height=1))
+        await thief.send_and_wait(siege.raw.prefix + inbox(SOLANA), claim, partition=0)
+        made = siege.make()
+        await asyncio.sleep(0.5)
+        assert not siege.is_delivered(made)()
+        await thief.abort_transaction()
+    await until(siege.is_delivered(made), PATIENCE)
+
+    assert siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.NOT_ON_CHAIN) == before

@@ -144,7 +144,7 @@ class Bridge:
                     await task
 
     async def _serve(self, bus: SqliteBus, *, attesters: bool) -> None:
-        gatekeeper = Gatekeeper(bus, self.policy, self.observer)
+        gatekeeper = self.gate_of(bus)
         async with asyncio.TaskGroup() as group:
             group.create_task(gatekeeper.run())
             if self.tracked:
@@ -159,6 +159,10 @@ class Bridge:
                 group.create_task(bus.serve(None, state("listener", chain), self.listen(chain)))
                 body = self.lane(bus, gatekeeper, chain)
                 group.create_task(bus.serve(inbox(chain), state("relayer", chain), body))
+
+    def gate_of(self, bus: SqliteBus) -> Gatekeeper:
+        """The gate that all services of a process ask."""
+        return Gatekeeper(bus, self.policy, self.observer)
 
     def readers(self) -> dict[ChainId, FakeReader]:
         """Fresh readers of both chains."""
