@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -26,7 +27,13 @@ from tests.domain.golden import TOLD
 from tests.real_kafka import cluster
 
 PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
-TOPIC = Topic(name=TRANSFERS_TOPIC, partitions=2, retention=timedelta(days=180), compacted=False)
+TOPIC = Topic(
+    name=f"{TRANSFERS_TOPIC}.{secrets.token_hex(4)}",
+    partitions=2,
+    retention=timedelta(days=180),
+    compacted=False,
+)
+"""With a name of its own: others may use the same Kafka."""
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ async def test_the_consumer_on_the_page_reads_the_stream(stream: Cluster, tmp_pa
     """As it stands there: it prints each delivery that was told, and no other stage."""
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     script = tmp_path / "consumer.py"
-    script.write_text(example, encoding="utf-8")
+    script.write_text(example.replace(TRANSFERS_TOPIC, TOPIC.name), encoding="utf-8")
     told = [
         replace(TOLD, id=TransferId(bytes([n]) * 32), stage=stage)
         for n, stage in enumerate((Stage.SEEN, Stage.DELIVERED, Stage.PARKED, Stage.DELIVERED))

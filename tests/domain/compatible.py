@@ -57,4 +57,7 @@ def _same(old: Any, new: Any, place: str) -> list[str]:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
         return [p for at, (a, b) in pairs for p in _node(a, b, f"{place}.{at}")]
+    if isinstance(old, list) and isinstance(new, list) and place.endswith(("enum", "required")):
+        gone, came = [x for x in old if x not in new], [x for x in new if x not in old]
+        return [f"{place}: {came} came, {gone} went"] if gone or came else []
     return [] if old == new else [f"{place} was {old} and is {new}"]

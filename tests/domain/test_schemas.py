@@ -6,23 +6,20 @@ import copy
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from relayer.cli.main import root
 from relayer.domain.authority import Signed
 from relayer.domain.command import Command
 from relayer.domain.draft import SigningRequest, Submission
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import ControlRecord, Lease, Resume, SupplyRecord
 from relayer.domain.records import InboxRecord, TransferTold
-from relayer.domain.schemas import RECORDS, text_of
+from relayer.domain.schemas import RECORDS
 from relayer.domain.stage import Transfer
 from relayer.domain.wire import MAX_NUMBER, Codec
 from tests.architecture.tree import ROOT
@@ -73,17 +70,6 @@ def validator(name: str) -> Any:
 def codec(name: str) -> Codec[Any]:
     """What judges by the code."""
     return RECORDS[name].codec
-
-
-def test_the_schema_files_are_what_the_code_says(tmp_path: Path) -> None:
-    """Renew them with: relayer topics --schemas docs/schemas."""
-    written = CliRunner().invoke(root, ["topics", "--schemas", str(tmp_path)])
-
-    assert written.exit_code == 0
-    assert {file.name for file in FOLDER.iterdir()} == {f"{name}.json" for name in RECORDS}
-    for name in RECORDS:
-        assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == text_of(name)
-        assert (tmp_path / f"{name}.json").read_text(encoding="utf-8") == text_of(name)
 
 
 def test_every_kind_of_record_is_tried_here() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from relayer.domain.records import CONTROL
 from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit, ReceiptKind
 from relayer.ports.bus import Out
+from tests.attacks.prefixed import Prefixed
 from tests.domain.golden import VALUES
 from tests.domain.samples import BNB, SOLANA
 from tests.real_kafka import cluster
@@ -37,7 +39,9 @@ from tests.services.pool import Pool
 
 pytestmark = pytest.mark.timeout(180)
 
-CATALOG = Catalog(topics())
+PREFIX = f"t{secrets.token_hex(4)}."
+TOPICS = [replace(topic, name=PREFIX + topic.name) for topic in topics()]
+CATALOG = Catalog(TOPICS)
 HALT = CONTROL_RECORDS.encode(VALUES["halt"][1])
 """Holds deliveries from BNB Chain; it goes with the topics, as halts do."""
 
@@ -49,9 +53,11 @@ class OnKafka(Bridge):
         super().__init__(directory, pools={SOLANA: Pool()})
         self._there = there
 
-    def opened(self) -> AbstractAsyncContextManager[Any]:
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Any]:
         """The bus of all services."""
-        return KafkaBus(self._there, topics())
+        async with KafkaBus(self._there, TOPICS) as bus:
+            yield Prefixed(bus, PREFIX)
 
 
 @pytest.fixture
