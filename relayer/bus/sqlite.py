@@ -54,15 +54,17 @@ class SqliteBus:
         full_sync: bool = True,
         now: Callable[[], float] = clock.time,
         tidy_every: float = 10.0,
+        pace: float = 0.0,
     ) -> None:
         """Name file and topics; nothing is opened yet.
 
         Without `full_sync` a power cut (not a crash of the process) may take the last commits
-        back, all of each. `now` is in seconds since the epoch, `tidy_every` in seconds.
+        back, all of each. `now` is in seconds since the epoch, `tidy_every` and `pace` (between
+        two commits, at the least) in seconds.
         """
         self.path, self.full_sync = path, full_sync
         self.catalog = Catalog(topics)
-        self._now, self._tidy_every = now, tidy_every
+        self._now, self._tidy_every, self._pace = now, tidy_every, pace
         self._bells: dict[str, WeakSet[asyncio.Event]] = {}
         self._owned: dict[tuple[str, int], asyncio.Lock] = {}
         self._open: tuple[Log, Writer] | None = None
@@ -81,6 +83,7 @@ class SqliteBus:
             ring=self._ring,
             tidy=lambda: tidy(log, self.catalog, self._now()),
             tidy_every=self._tidy_every,
+            pace=self._pace,
         )
         self._open = log, writer
         return self

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from relayer.bus.sqlite_damage import REBUILD, FileTrouble, named
 from relayer.bus.sqlite_file import connect, declare, prepare
+from relayer.bus.sqlite_newest import Newest
 from relayer.bus.sqlite_wal import refuse_lost_commits
 from relayer.ports.bus import Lost, Record
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 4_000_000
 """A read ends early beyond this many bytes of values, which bounds memory."""
+
+_HEADS: Final = "select name, part, next, time from head join topic on topic.id = head.topic"
+
+_INSERT: Final = {
+    table: f"insert or replace into {table}(topic, part, off, time, crc, key, value) "
+    "values(?, ?, ?, ?, ?, ?, ?)"
+    for table in ("log", "kept")
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ class Log:
             try:
                 prepare(self.write, path, full_sync=full_sync)
                 self.ids = declare(self.write, path, catalog)
+                self.newest = Newest(self.write.execute(_HEADS))
                 self._read = connect(path)
             except BaseException:
                 self.write.close()
@@ -76,33 +86,47 @@ class Log:
             self.write.execute("begin immediate")
 
     def commit(self) -> None:
-        """Make it durable: with full sync, this waits for the disk."""
+        """Make it durable: with full sync, this waits for the disk. Then `settle`."""
+        heads = [(self.ids[topic], *head) for topic, *head in self.newest.moved]
         with named(self.path):
+            self.write.executemany("insert or replace into head values(?, ?, ?, ?)", heads)
             self.write.execute("commit")
+
+    def settle(self) -> None:
+        """Let readers see what was committed; on the event loop, where they are."""
+        self.newest.settle()
 
     def rollback(self) -> None:
         """Undo what was written since `begin`."""
+        self.newest.undo()
         if self.write.in_transaction:
             with named(self.path):
                 self.write.execute("rollback")
 
     def append(self, outs: Iterable[Out]) -> None:
         """Append records, in order, inside the open transaction."""
-        now, run = self._now(), self.write.execute
-        with named(self.path):
-            for out in outs:
-                topic, table = self.ids[out.topic], self._tables[out.topic]
-                offset, time = run(
-                    "insert into head values(?1, ?2, 1, ?3) on conflict do update set "
-                    "next = next + 1, time = max(time, ?3) returning next - 1, time",
-                    (topic, out.partition, now),
-                ).fetchone()
-                crc = _checksum(out.key, out.value)
-                run(
-                    f"insert or replace into {table}(topic, part, off, time, crc, key, value) "
-                    "values(?, ?, ?, ?, ?, ?, ?)",
-                    (topic, out.partition, offset, time, crc, out.key, out.value),
+        now = self._now()
+        rows: dict[str, list[tuple[object, ...]]] = {"log": [], "kept": []}
+        for out in outs:
+            topic, number, key, value = out.topic, out.partition, out.key, out.value
+            offset, time = self.newest.claim(topic, number, now)
+            table = self._tables[topic]
+            crc = _checksum(key, value)
+            rows[table].append((self.ids[topic], number, offset, time, crc, key, value))
+            if table == "log":
+                self.newest.add(
+                    Record(
+                        topic=topic,
+                        partition=number,
+                        offset=offset,
+                        key=key,
+                        value=value,
+                        time=time,
+                    )
                 )
+        with named(self.path):
+            for table, some in rows.items():
+                self.write.executemany(_INSERT[table], some)
 
     def fence(self, inbox: str | None, state: str, number: int) -> Title:
         """Write a new epoch, which ends every older title to this partition of the state."""
@@ -136,11 +160,7 @@ class Log:
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return the next offset of each partition that ever had a record."""
-        with named(self.path):
-            rows = self._read.execute(
-                "select part, next from head where topic = ?", (self.ids[topic],)
-            ).fetchall()
-        return dict(rows)
+        return self.newest.ends(topic)
 
     def first_since(self, topic: str, number: int, since: float) -> int:
         """Return the offset of the oldest record from `since` (epoch seconds) on, or the end."""
@@ -170,6 +190,10 @@ class Log:
 
     def read(self, topic: str, number: int, offset: int, limit: int) -> list[Record]:
         """Return up to `limit` records from `offset` on, fewer when they are large."""
+        known = self.newest.records(topic, number, offset, limit)
+        return self._stored(topic, number, offset, limit) if known is None else known
+
+    def _stored(self, topic: str, number: int, offset: int, limit: int) -> list[Record]:
         records: list[Record] = []
         size = 0
         with named(self.path):

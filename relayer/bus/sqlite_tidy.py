@@ -55,6 +55,7 @@ def _expire(log: Log, topic: Topic, number: int, now: float) -> bool:
     if keep_from <= oldest:
         return False
     upto = min(keep_from, oldest + BATCH)
+    log.newest.expire(topic.name, number, upto)
     table = "kept" if topic.compacted else "log"
     with named(log.path):
         log.write.execute(

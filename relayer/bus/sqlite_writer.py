@@ -54,10 +54,16 @@ class Writer:
         ring: Callable[[frozenset[str]], None],
         tidy: Callable[[], bool],
         tidy_every: float,
+        pace: float = 0.0,
     ) -> None:
-        """Ring the topics of each commit; `tidy` every so many seconds, sooner if it asks."""
+        """Ring the topics of each commit; `tidy` every so many seconds, sooner if it asks.
+
+        A commit begins `pace` seconds after the one before it at the earliest: what comes in
+        between travels with it. One that comes alone does not wait.
+        """
         self._log, self._ring = log, ring
         self._tidy, self._tidy_every = tidy, tidy_every
+        self._pace, self._next = pace, 0.0
         self._jobs: list[_Job] = []
         self._some = asyncio.Event()
         self._wait, self._commits = 0.0, 0
@@ -92,14 +98,22 @@ class Writer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(tidy_at):
                     await self._some.wait()
+            await self._gather()
             group, self._jobs = self._jobs[:GROUP], self._jobs[GROUP:]
             if group:
+                self._next = loop.time() + self._pace
                 await self._step(group)
             if loop.time() >= tidy_at and self._broken is None:
                 more = await self._tidy_up()
                 tidy_at = loop.time() + (TIDY_PAUSE if more else self._tidy_every)
             if not self._jobs and self._broken is None:
                 self._some.clear()
+
+    async def _gather(self) -> None:
+        """Wait until the next commit may begin, unless it is full or the last."""
+        wait = self._next - asyncio.get_running_loop().time()
+        if wait > 0 and 0 < len(self._jobs) < GROUP and self._broken is None:
+            await asyncio.sleep(wait)
 
     async def _tidy_up(self) -> bool:
         job = _Job(act=self._tidy, topics=frozenset(), done=_future())
@@ -135,6 +149,7 @@ class Writer:
             except (Transient, Rejected) as refusal:
                 answers.append(refusal)
         await self._commit()
+        self._log.settle()
         return answers
 
     async def _commit(self) -> None:
