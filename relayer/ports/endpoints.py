@@ -106,6 +106,8 @@ class Endpoints(Generic[P]):
         Disagreement if all were asked and contradict each other; HistoryPruned if too few
         answer and all others no longer hold what is asked; Unavailable if too few answer.
         """
+        if len(self.members) == 1:
+            return await self._ask_the_one(question, put, settle, about)
         return await _Round(self, question, put, settle, about).run(at_once or self.needed)
 
     async def tell_all(
@@ -134,6 +136,22 @@ class Endpoints(Generic[P]):
             if good >= self.needed:
                 return
         raise failure(question, self.needed, {}, errors)
+
+    async def _ask_the_one(
+        self, question: str, put: Callable[[P], Awaitable[A]], settle: Settle[A, B], about: str
+    ) -> B:
+        """What a round comes to where nobody else can be asked, without its tasks."""
+        (member,) = self.members
+        answers, errors = dict[int, A](), dict[int, Transient]()
+        try:
+            answers[member.place] = await self.put(member, question, put)
+        except Transient as error:
+            errors[member.place] = error
+        agreed = await settle(answers) if answers else None
+        if agreed is None:
+            raise failure(f"{question} {about}".rstrip(), self.needed, answers, errors)
+        self.judge(question, answers, agreed)
+        return agreed.value
 
     async def put(self, member: Endpoint[P], question: str, put: Callable[[P], Awaitable[A]]) -> A:
         """One endpoint's answer, its identity proven; Transient whatever it makes of itself."""

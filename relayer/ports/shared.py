@@ -21,7 +21,7 @@ KEPT: Final = 5_000
 """Places whose deposits are remembered: more than are under way at once, a few MB."""
 
 IDS_AT_ONCE: Final = 500
-"""Receipts asked for in one read."""
+"""Receipts or refunds asked for in one read."""
 
 
 class SharedReader:
@@ -40,6 +40,9 @@ class SharedReader:
         self._heads: Joined[None, Head] = Joined(lambda _: reader.final_head())
         self._receipts: Gathered[TransferId, Receipt] = Gathered(
             reader.receipts, at_once=IDS_AT_ONCE, patience=patience
+        )
+        self._refunds: Gathered[TransferId, bool] = Gathered(
+            self._read_refunds, at_once=IDS_AT_ONCE, patience=patience
         )
 
     @property
@@ -70,8 +73,8 @@ class SharedReader:
         return await self._receipts.ask(ids) if ids else {}
 
     async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
-        """Those ids of deposits made here that are refunded; read each time."""
-        return await self._reader.refunded(ids)
+        """Those ids of deposits made here that are refunded; several questions make one read."""
+        return frozenset(await self._refunds.ask(ids)) if ids else frozenset()
 
     async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
         """One snapshot per asset; read each time."""
@@ -83,9 +86,12 @@ class SharedReader:
 
     async def close(self) -> None:
         """Release connections; who still waits is told."""
-        for part in (self._places, self._heads, self._receipts):
+        for part in (self._places, self._heads, self._receipts, self._refunds):
             part.close()
         await self._reader.close()
+
+    async def _read_refunds(self, ids: Sequence[TransferId]) -> Mapping[TransferId, bool]:
+        return dict.fromkeys(await self._reader.refunded(ids), True)
 
     async def _read_deposits(self, claim: tuple[Location, int]) -> tuple[Deposit, ...]:
         location, height = claim

@@ -67,9 +67,10 @@ class Chain:
         return found
 
     async def refunded(self, ids: Sequence[TransferId]) -> frozenset[TransferId]:
-        """None."""
+        """Those with a receipt, as it is when the read begins."""
+        found = frozenset(one for one in ids if one in self.done)
         await self._read("refunded", tuple(ids))
-        return frozenset()
+        return found
 
     async def snapshots(self, height: int | None = None) -> Sequence[SupplySnapshot]:
         """Nothing."""
@@ -248,16 +249,34 @@ async def test_only_so_many_deposits_are_remembered(chain: Chain) -> None:
     assert chain.asked == [("deposit", place) for place in (*places, places[0])]
 
 
-async def test_history_refunds_and_snapshots_are_read_each_time(chain: Chain) -> None:
+async def test_refunds_asked_for_during_a_read_travel_together(chain: Chain) -> None:
+    """As receipts do; and none is answered by a read that began before it was asked for."""
+    reader = SharedReader(chain, patience=60.0)
+    chain.open.clear()
+
+    first = asyncio.create_task(reader.refunded([FIRST]))
+    await turns()
+    chain.done = {FIRST: DELIVERED, THIRD: DELIVERED}
+    again = asyncio.create_task(reader.refunded([FIRST]))
+    both = asyncio.create_task(reader.refunded([SECOND, THIRD]))
+    await turns()
+    chain.open.set()
+
+    assert await first == frozenset()
+    assert await again == {FIRST}
+    assert await both == {THIRD}
+    assert chain.asked == [("refunded", (FIRST,)), ("refunded", (FIRST, SECOND, THIRD))]
+
+
+async def test_history_and_snapshots_are_read_each_time(chain: Chain) -> None:
     """They pass through: what they hold moves with the head."""
     reader = SharedReader(chain)
 
     for _ in range(2):
         await reader.history(1, 2)
-        await reader.refunded([FIRST])
         await reader.snapshots()
 
-    assert [what for what, _ in chain.asked] == ["history", "refunded", "snapshots"] * 2
+    assert [what for what, _ in chain.asked] == ["history", "snapshots"] * 2
 
 
 async def test_who_still_waits_when_it_closes_is_told(chain: Chain) -> None:
@@ -266,12 +285,17 @@ async def test_who_still_waits_when_it_closes_is_told(chain: Chain) -> None:
     chain.open.clear()
     waiting = [
         asyncio.create_task(ask)
-        for ask in (reader.deposit_at(PLACE, 10), reader.receipts([FIRST]), reader.final_head())
+        for ask in (
+            reader.deposit_at(PLACE, 10),
+            reader.receipts([FIRST]),
+            reader.refunded([FIRST]),
+            reader.final_head(),
+        )
     ]
     await turns()
 
     await reader.close()
     answers = await together(*waiting)
 
-    assert [type(answer) for answer in answers] == [Unavailable] * 3
+    assert [type(answer) for answer in answers] == [Unavailable] * 4
     assert chain.closed

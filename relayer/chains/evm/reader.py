@@ -22,7 +22,7 @@ from relayer.chains.evm.codec import (
 )
 from relayer.chains.evm.config import EvmConfig
 from relayer.chains.evm.ranges import RangePlan
-from relayer.chains.evm.rpc import EvmRpc, NodeRefused, good
+from relayer.chains.evm.rpc import Call, EvmRpc, NodeRefused, good
 from relayer.chains.gateway.events import FACT_TOPICS, fact_of
 from relayer.chains.gateway.reads import (
     read_receipts,
@@ -116,9 +116,10 @@ class EvmReader:
         """
         if location.inner != -1 or not is_hash(location.tx):
             return ()
-        receipt = await self._rpc.call("eth_getTransactionReceipt", [location.tx])
+        claimed = max(height, self._config.first_height)
+        receipt = await self._receipt_from(location.tx, claimed)
         if receipt is None:
-            await self._require_absent(location.tx, max(height, self._config.first_height))
+            await self._require_absent(location.tx, claimed)
             return ()
         mined = read_receipt(receipt)
         if mined.tx != location.tx:
@@ -232,6 +233,24 @@ class EvmReader:
         while len(self._known) > _HEADERS_KEPT:
             self._known.pop(next(iter(self._known)))
         return headers
+
+    async def _receipt_from(self, tx: str, height: int) -> Any:
+        """A receipt, and in the same request what it takes to believe it if it is of that block.
+
+        The head is asked for before the block: what is final then is read as it will stay.
+        """
+        calls: list[Call] = [("eth_getTransactionReceipt", [tx])]
+        if self._head is None or height > self._head.height:
+            calls.append(("eth_getBlockByNumber", [FINALIZED, False]))
+        if height not in self._known:
+            calls.append(("eth_getBlockByNumber", [hex(height), False]))
+        answers = await self._rpc.batch(calls, together=True)
+        for (_, (tag, *_)), answer in zip(calls[1:], answers[1:], strict=True):
+            if tag == FINALIZED:
+                self._note(good(answer))
+            elif isinstance(answer, Mapping) and self._head and height <= self._head.height:
+                self._known[height] = _header(answer, height)
+        return good(answers[0])
 
     async def _deposits(self, mined: MinedTx, location: Location) -> Sequence[Deposit]:
         header = (await self._headers([mined.height]))[mined.height]
