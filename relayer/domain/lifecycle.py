@@ -82,11 +82,13 @@ class Transition:
     """The new Transfer (None: forget it), what to tell the world, and what to do.
 
     ``told`` names the stage to announce in ``transfers``; None when nothing worth telling changed.
+    ``kept`` is False for what a restart brings again by itself, so that no state has to say it.
     """
 
     transfer: Transfer | None
     told: Stage | None = None
     effects: tuple[Effect, ...] = ()
+    kept: bool = True
 
 
 def transition(  # noqa: C901, PLR0911, PLR0912 - one arm per fact is what makes it total
@@ -163,7 +165,9 @@ def _advance(
         case Sealed(tx=tx, at=at), Stage.SUBMITTED if fact.replaces == transfer.submission:
             return _submitted(transfer, tx, at)
         case Landed(tx=tx, at=at), Stage.SUBMITTED if tx == transfer.submission:
-            return Transition(transfer=replace(transfer, due_at=at + RECHECK_SECONDS))
+            # A restart that misses the submission looks at the chains at once.
+            landed = replace(transfer, due_at=at + RECHECK_SECONDS)
+            return Transition(transfer=landed, kept=False)
         case _:
             return Transition(transfer=transfer)
 
@@ -255,7 +259,7 @@ def _attested(transfer: Transfer, fact: Attested) -> Transition:
         return Transition(transfer=transfer)
     signed = replace(transfer, attestations=(*transfer.attestations, new))
     if len(signed.attestations) < fact.needed:
-        return Transition(transfer=signed)
+        return Transition(transfer=signed, kept=False)  # a restart asks for signatures again
     return Transition(transfer=_enter(signed, Stage.READY, fact.at), told=Stage.READY)
 
 

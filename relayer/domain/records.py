@@ -89,7 +89,7 @@ must fit there, or whoever writes the largest record ends the lane that keeps it
 INBOX: Final[Codec[InboxRecord]] = Codec(
     Annotated[InboxRecord, Field(discriminator="type")], most=MOST_INBOX
 )
-REQUESTS: Final[Codec[SigningRequest]] = Codec(SigningRequest)
+REQUESTS: Final[Codec[SigningRequest]] = Codec(SigningRequest, remembered=64)
 TRANSFERS: Final[Codec[TransferTold]] = Codec(TransferTold)
 TRANSFER_STATE: Final[Codec[Transfer]] = Codec(Transfer)
 SUBMISSION_STATE: Final[Codec[Submission]] = Codec(Submission, most=2 * MAX_RECORD)

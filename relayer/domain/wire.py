@@ -9,7 +9,8 @@ no number gets in that arithmetic, a database or a calendar could choke on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import (
@@ -132,13 +133,18 @@ T = TypeVar("T")
 class Codec(Generic[T]):
     """JSON bytes of one record type (or a union told apart by its ``type`` field)."""
 
-    def __init__(self, kind: object, *, most: int = MAX_RECORD) -> None:
+    def __init__(self, kind: object, *, most: int = MAX_RECORD, remembered: int = 0) -> None:
         """Build the decoder of a dataclass or of an annotated union of dataclasses.
 
-        ``most`` is how many bytes such a record may have.
+        ``most`` is how many bytes such a record may have. The last ``remembered`` texts are decoded
+        once, for types that several readers of one process take from the same topic: records are
+        frozen, so they may share them.
         """
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)  # type: ignore[arg-type]  # TypeForm
         self.most = most
+        self._known: Callable[[bytes], T] = (
+            lru_cache(maxsize=remembered)(self._decode) if remembered else self._decode
+        )
 
     def encode(self, value: T) -> bytes:
         """The JSON text of a record, keys in declaration order."""
@@ -149,6 +155,9 @@ class Codec(Generic[T]):
 
         VersionRefused if a later release means something else by it.
         """
+        return self._known(data)
+
+    def _decode(self, data: bytes) -> T:
         if len(data) > self.most:
             msg = f"the record has {len(data)} bytes, more than {self.most}"
             raise RecordRefused(msg, Distrust.TOO_LARGE)

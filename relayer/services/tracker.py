@@ -32,7 +32,7 @@ from relayer.services.tracks import create, names, troubled
 BATCH: Final = 200
 """The most records folded in one transaction."""
 
-GATHER: Final = 0.05
+GATHER: Final = 0.2
 """Seconds that records gather before they are folded: a transaction costs as much as ten records."""
 
 KNOWN: Final = 2_000
@@ -131,6 +131,8 @@ def _drain(queue: asyncio.Queue[Record | None], into: list[Record | None]) -> No
 class _Standing:
     told: TransferTold
     seen_at: float
+    text: bytes
+    """``told`` as it was read, or as it is written."""
 
 
 class Fold:
@@ -238,11 +240,7 @@ class Fold:
         )
         if new.rowcount != 1:
             return
-        known = self._standing(told.id)
-        self._known[told.id] = _Standing(
-            merged(known.told, told) if known else told,
-            min(told.at, known.seen_at if known else told.at),
-        )
+        self._known[told.id] = _stands(self._standing(told.id), told, record.value or b"")
         self._changed.setdefault(told.id, set()).update(names(told))
 
     def _standing(self, transfer: bytes) -> _Standing | None:
@@ -252,7 +250,7 @@ class Fold:
         row = self._db.execute(
             "select told, seen_at from transfer where id = ?", (transfer,)
         ).fetchone()
-        return None if row is None else _Standing(TRANSFERS.decode(row[0]), row[1])
+        return None if row is None else _Standing(TRANSFERS.decode(row[0]), row[1], row[0])
 
     def _write(self) -> None:
         """Write standings, names and positions that changed, inside the open transaction."""
@@ -287,8 +285,18 @@ def _row(standing: _Standing) -> tuple[object, ...]:
         stands.recipient,
         standing.seen_at,
         stands.at,
-        TRANSFERS.encode(stands),
+        standing.text,
     )
+
+
+def _stands(known: _Standing | None, told: TransferTold, text: bytes) -> _Standing:
+    """Where a transfer stands after one more fact, which was told in ``text``."""
+    if known is None:
+        return _Standing(told, told.at, text)
+    now, seen_at = merged(known.told, told), min(told.at, known.seen_at)
+    if now is known.told:
+        return _Standing(now, seen_at, known.text)
+    return _Standing(now, seen_at, text if now is told else TRANSFERS.encode(now))
 
 
 def merged(known: TransferTold, new: TransferTold) -> TransferTold:

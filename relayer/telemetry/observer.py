@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from prometheus_client import Counter as Counting
+from prometheus_client import Histogram as Timing
 
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
@@ -73,6 +75,9 @@ class Observer:
         self._held: Counter[Reason] = Counter()
         self._withheld: dict[str, Reason | None] = {}
         self._said: dict[tuple[str, str], float] = {}
+        # Looking children up by their labels costs more than counting, once per call.
+        self._calls: dict[tuple[ChainId, str], tuple[Counting, Timing]] = {}
+        self._answers: dict[tuple[ChainId, int], tuple[Counting, Timing]] = {}
 
     # -- the relayer's lanes
 
@@ -258,15 +263,24 @@ class Observer:
     def called(self, chain: ChainId, method: str, seconds: float, *, failed: bool) -> None:
         """An endpoint of a chain answered a call, or failed to, after so many seconds."""
         chains = self._metrics.chains
-        chains.rpc_calls.labels(chain, method).inc()
-        chains.rpc_seconds.labels(chain).observe(seconds)
+        known = self._calls.get((chain, method))
+        if known is None:
+            children = chains.rpc_calls.labels(chain, method), chains.rpc_seconds.labels(chain)
+            known = self._calls[chain, method] = children
+        known[0].inc()
+        known[1].observe(seconds)
         if failed:
             chains.rpc_errors.labels(chain, method).inc()
 
     def endpoint_answered(self, chain: ChainId, endpoint: int, seconds: float) -> None:
         """An endpoint answered a question after so many seconds."""
-        self._metrics.endpoints.answers.labels(chain, endpoint).inc()
-        self._metrics.endpoints.seconds.labels(chain, endpoint).observe(seconds)
+        known = self._answers.get((chain, endpoint))
+        if known is None:
+            answers, times = self._metrics.endpoints.answers, self._metrics.endpoints.seconds
+            known = answers.labels(chain, endpoint), times.labels(chain, endpoint)
+            self._answers[chain, endpoint] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def endpoint_failed(self, chain: ChainId, endpoint: int, fault: Fault, words: str) -> None:
         """An endpoint gave no answer that counts; to serve another chain is worth a warning."""

@@ -130,7 +130,7 @@ class Book:
         step = transition(before, fact)
         after = step.transfer
         if after is not None and after is not before:
-            self._keep(transfer_id, after)
+            self._keep(transfer_id, after, kept=step.kept)
             for effect in step.effects:
                 self._start(effect, after)
         elif after is None and before is not None:
@@ -293,12 +293,13 @@ class Book:
                 found.append(transfer)
         return found
 
-    def _keep(self, transfer_id: TransferId, transfer: Transfer) -> None:
+    def _keep(self, transfer_id: TransferId, transfer: Transfer, *, kept: bool) -> None:
         if transfer.stage in LEFT:
             self._forget(transfer_id)
             return
         self._place(transfer_id, transfer)
-        self._altered[transfer_id] = None
+        if kept:
+            self._altered[transfer_id] = None
 
     def _place(self, transfer_id: TransferId, transfer: Transfer) -> None:
         self.transfers[transfer_id] = transfer

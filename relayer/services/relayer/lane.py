@@ -269,9 +269,11 @@ class Lane:
         self._book.fold(outcome.facts)
 
     def _judge(self) -> None:
+        if not (waiting := self._book.to_judge()):
+            return
         now = self._clock.now()
         world = self._world(now)
-        for transfer in self._book.to_judge():
+        for transfer in waiting:
             delivers = transfer.act is ActKind.DELIVER
             verdict = (
                 judge(transfer.deposit, world, now) if delivers else judge_return(transfer, now)
