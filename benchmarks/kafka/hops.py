@@ -33,7 +33,7 @@ def hops(notes: Notes, since: float) -> dict[str, list[float]]:
     by_id: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for note in notes:
         if "what" in note:
-            by_id[note["key"]].append(note)
+            by_id[note["key"][:64]].append(note)
     found: dict[str, list[float]] = {hop: [] for hop in HOPS}
     for one in by_id.values():
         marks = _marks(sorted(one, key=lambda note: note["since"]))

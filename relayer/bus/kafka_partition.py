@@ -46,10 +46,6 @@ POSITION: Final = RESERVED
 OWNER: Final = f"{RESERVED}owner"
 """Key of the mark that an owner writes when it takes over, and then looks for."""
 
-PAUSE: Final = 0.003
-"""Seconds between the commits of one lane: Kafka finishes a transaction after it has answered, and
-who begins the next one before that waits 20 ms."""
-
 GRACE: Final = 2.0
 """Seconds that a commit may last beyond the time after which the cluster rolls it back."""
 
@@ -81,7 +77,6 @@ class KafkaPartition:
         self._read: deque[Record] = deque()
         self._fetch: asyncio.Task[Any] | None = None
         self._commit: asyncio.Task[None] | None = None
-        self._rested_at = 0.0
 
     @property
     def number(self) -> int:
@@ -225,7 +220,6 @@ class KafkaPartition:
             everything.append(
                 Out(topic=self._state, partition=self._number, key=POSITION, value=position)
             )
-        await asyncio.sleep(self._rested_at - asyncio.get_running_loop().time())
         self._commit = asyncio.create_task(self._write(everything))
         try:
             # Cancelled (on the way out), the commit still gets its end, which close() awaits.
@@ -235,7 +229,6 @@ class KafkaPartition:
             raise
         except TROUBLE as error:
             raise self._lose(f"{self._name} was not committed: {self._words(error)}") from error
-        self._rested_at = asyncio.get_running_loop().time() + PAUSE
 
     async def _write(self, everything: list[Out]) -> None:
         assert self._producer is not None  # noqa: S101
