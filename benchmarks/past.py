@@ -149,7 +149,7 @@ class Past:
     def _bind(self, directory: Path) -> None:
         for one in self.settings.attesters:
             path = directory / f"attester-{one.name}.db"
-            with closing(Journal(path, _owner(self.settings, one))) as journal:
+            with closing(Journal(path, _owner(self.settings, one), 0.0)) as journal:
                 for some in self._in_parts():
                     journal.bind([_binding(moved) for moved in some])
 

@@ -223,6 +223,12 @@ class PaceSettings(Section):
     outbid_seconds: float = Field(
         9.0, gt=0, description="Where nonces order: a dearer submission is made after."
     )
+    quarantine_seconds: float = Field(
+        600.0,
+        ge=0,
+        description="An attester whose journal was just made signs nothing for. Longer than any "
+        "signature lives and any chain needs to become final.",
+    )
     in_flight: int = Field(256, ge=1, description="Unfinished submissions per lane.")
 
 

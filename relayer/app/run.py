@@ -245,6 +245,7 @@ class Process:
     async def _attest(
         self, bus: Bus, one: AttesterSettings, directory: Path, gatekeeper: Gatekeeper
     ) -> None:
+        pace = self._settings.pace
         posts = {
             chain.id: Post(
                 drafter=self._judges[chain.id],
@@ -253,7 +254,10 @@ class Process:
             )
             for chain in self._settings.chains
         }
-        journal = Journal(directory / f"attester-{one.name}.db", _names(posts))
+        path, now = directory / f"attester-{one.name}.db", self._clock.now()
+        if not path.exists():
+            _log.warning("journal.new", path=str(path), quiet_seconds=pace.quarantine_seconds)
+        journal = Journal(path, _names(posts), now)
         attester = Attester(
             bus=bus,
             readers=self._checking,
@@ -263,6 +267,7 @@ class Process:
             clock=self._clock,
             observer=self._observer,
             voucher=self._voucher,
+            quarantine=pace.quarantine_seconds,
         )
         await _closing(journal, attester.run)
 

@@ -79,6 +79,8 @@ class Decline(StrEnum):
     """The draft's digest is not that of the payload rebuilt from the chain."""
     BOUND = "bound"
     """The journal binds the id to something else."""
+    YOUNG_JOURNAL = "young_journal"
+    """Its journal is new: what a lost one may have signed could still land."""
     CHAIN_UNREADABLE = "chain_unreadable"
     """A chain could not be read; it is tried again."""
     REPEATED = "repeated"

@@ -102,6 +102,8 @@ class Bridge:
     purse_every: float = 0.1
     confirm_every: float = 0.01
     full_sync: bool = True
+    quarantine: float = 0.0
+    """Seconds that an attester with a new journal signs nothing."""
     tracked: bool = False
     """Whether a tracker runs too."""
     chains: dict[ChainId, FakeChain] = field(
@@ -269,7 +271,7 @@ class Bridge:
     ) -> None:
         """Run one attester with its journal."""
         path = self.directory / f"journal-{number}.db"
-        with contextlib.closing(Journal(path, str(number))) as journal:
+        with contextlib.closing(Journal(path, str(number), self.clock.now())) as journal:
             await Attester(
                 bus=bus,
                 readers=self.checking(),
@@ -282,6 +284,7 @@ class Bridge:
                 clock=self.watched_clock,
                 observer=self.observer,
                 voucher=VOUCHER,
+                quarantine=self.quarantine,
             ).run()
 
     async def watch(self, bus: SqliteBus, gatekeeper: Gatekeeper) -> None:

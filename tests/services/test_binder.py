@@ -20,7 +20,7 @@ class Counted(Journal):
 
     def __init__(self, path: Path) -> None:
         """Open it."""
-        super().__init__(path, "one")
+        super().__init__(path, "one", 0.0)
         self.writes: list[int] = []
 
     def bind(

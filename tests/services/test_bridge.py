@@ -270,11 +270,11 @@ async def test_with_the_bus_deleted_the_sweep_delivers_what_is_open(tmp_path: Pa
 def test_a_journal_signs_one_binding_of_an_id_for_ever(tmp_path: Path) -> None:
     """The same again is fine; another recipient, kind or chain never, also after a restart."""
     first = (b"\1" * 32, "solana:x", "deliver", b"\2" * 32)
-    journal = Journal(tmp_path / "j.db", "one")
+    journal = Journal(tmp_path / "j.db", "one", 0.0)
     assert journal.bind([first, first]) == [None, None]
     journal.close()
 
-    journal = Journal(tmp_path / "j.db", "one")
+    journal = Journal(tmp_path / "j.db", "one", 0.0)
     others = [
         (first[0], "eip155:56", "deliver", first[3]),
         (first[0], first[1], "refund", first[3]),
@@ -289,10 +289,10 @@ def test_a_journal_signs_one_binding_of_an_id_for_ever(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_attester_is_refused(tmp_path: Path) -> None:
     """Two attesters on one journal, or a copied file, would defeat it."""
-    Journal(tmp_path / "j.db", "one").close()
+    Journal(tmp_path / "j.db", "one", 0.0).close()
 
     with pytest.raises(Fatal, match="belongs to attester one"):
-        Journal(tmp_path / "j.db", "two")
+        Journal(tmp_path / "j.db", "two", 0.0)
 
 
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
@@ -300,4 +300,4 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j.db").write_bytes(b"not a database, whatever it says" * 50)
 
     with pytest.raises(Fatal, match="journal"):
-        Journal(tmp_path / "j.db", "one")
+        Journal(tmp_path / "j.db", "one", 0.0)

@@ -134,7 +134,7 @@ def test_a_journal_goes_from_delivery_to_void_to_refund_and_never_back(tmp_path:
     deliver = (one, "solana:x", "deliver", word)
     void = (one, "solana:x", "void", word)
     refund = (one, "eip155:56", "refund", word)
-    with contextlib.closing(Journal(tmp_path / "j.db", "one")) as journal:
+    with contextlib.closing(Journal(tmp_path / "j.db", "one", 0.0)) as journal:
         assert journal.bind([deliver]) == [None]
         assert isinstance(journal.bind([refund])[0], DraftRefused)
         assert isinstance(journal.bind([(one, "tron:y", "void", word)])[0], DraftRefused)

@@ -77,6 +77,7 @@ class Attester:
         clock: Clock,
         observer: AttesterObserver,
         voucher: Voucher,
+        quarantine: float,
     ) -> None:
         """Keep the parts; ``run`` does the work."""
         self._bus = bus
@@ -87,6 +88,7 @@ class Attester:
         self._clock = clock
         self._observer = observer
         self._voucher = voucher
+        self._sure_from = journal.born + quarantine
 
     async def run(self) -> None:
         """Answer signing requests until cancelled."""
@@ -154,6 +156,7 @@ class Attester:
     async def attest(self, request: SigningRequest) -> Out:
         """The answer to a request; DraftRefused or Transient if it must not be given (now)."""
         draft, post = request.draft, self._posts[request.draft.chain]
+        self._check_age()
         deposit = await self._deposit(request)
         self._check_right(request, deposit)
         latest = self._latest(draft.kind, deposit)
@@ -236,7 +239,23 @@ class Attester:
         if pays and await self._readers[deposit.source].refunded([deposit.id]):
             msg = f"{deposit.id.hex()} is refunded already"
             raise DraftRefused(msg, Decline.RECEIPT)
+        if deposit.time < self._sure_from:
+            await self._check_elsewhere(deposit)
         return receipt is ReceiptKind.VOIDED
+
+    def _check_age(self) -> None:
+        """DraftRefused while a signature may live that a lost journal knew of and this does not."""
+        wait = self._sure_from - self._clock.now()
+        if wait > 0:
+            msg = f"the journal is new: nothing is signed for another {wait:.0f} s"
+            raise DraftRefused(msg, Decline.YOUNG_JOURNAL)
+
+    async def _check_elsewhere(self, deposit: Deposit) -> None:
+        """DraftRefused if an older journal may have bound the id to another chain, where it landed."""
+        for chain, reader in self._readers.items():
+            if chain != deposit.destination and await reader.receipts([deposit.id]):
+                msg = f"{deposit.id.hex()} has a receipt on {chain}, which is not its destination"
+                raise DraftRefused(msg, Decline.RECEIPT)
 
     async def _receipt(self, deposit: Deposit) -> ReceiptKind | None:
         if deposit.destination is None:

@@ -60,11 +60,11 @@ class Desk:
         """Put a request into its queue; why not, if it is not put there."""
         route = (request.deposit.source, request.draft.chain) if vouched else None
         line = self._lines.setdefault(route, _Line(AT_ONCE, QUEUE))
-        if (route, request.draft.digest) in self._under_way:
+        if (route, _question(request)) in self._under_way:
             return Decline.REPEATED
         if len(line.waiting) >= line.room:
             return Decline.CROWDED
-        self._under_way.add((route, request.draft.digest))
+        self._under_way.add((route, _question(request)))
         line.waiting.append(request)
         self._start(route, line)
         return None
@@ -79,5 +79,10 @@ class Desk:
             await self._answer(request)
         finally:
             line.busy -= 1
-            self._under_way.discard((route, request.draft.digest))
+            self._under_way.discard((route, _question(request)))
         self._start(route, line)
+
+
+def _question(request: SigningRequest) -> bytes:
+    """What makes two requests the same: the draft, and the order under which it is asked for."""
+    return request.draft.digest + (request.order.signature if request.order else b"")

@@ -3,8 +3,9 @@
 As validators guard themselves against slashing: the entry is on disk before the signature leaves,
 and a second, different binding of the same id is never signed. One way only is open, away from the
 delivery: deliver, then void (the chain lets one of the two happen), then, when the void is final,
-refund. What has gone on never comes back, so a refund never meets a delivery. The file must outlive the process
-and must not be shared by two attesters.
+refund. What has gone on never comes back, so a refund never meets a delivery. The file must outlive
+the process and must not be shared by two attesters. It says when it was born: of what was deposited
+before that, it may have lost what an older file knew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from relayer.domain.transfer import ActKind
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS owner (attester TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS born (at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS binding (
     id BLOB PRIMARY KEY CHECK (length(id) = 32),
     chain TEXT NOT NULL,
@@ -39,9 +41,14 @@ Binding = tuple[bytes, str, str, bytes]
 class Journal:
     """A SQLite file that holds one row per id."""
 
-    def __init__(self, path: Path, attester: str) -> None:
-        """Open or create the journal; Fatal if it is unreadable or another attester's."""
+    def __init__(self, path: Path, attester: str, now: float) -> None:
+        """Open the journal, or create it as born ``now`` (seconds since the epoch).
+
+        Fatal if it is unreadable or another attester's.
+        """
         self._path = path
+        self.born = now
+        """When it was made (seconds since the epoch); 0 for one of a release that did not say."""
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             with ExitStack() as failed:
@@ -117,10 +124,15 @@ permissions and start again; nothing was signed that is not in it"
     def _claim(self, path: Path, attester: str) -> None:
         row = self._db.execute("SELECT attester FROM owner").fetchone()
         if row is None:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT INTO born VALUES (?)", (self.born,))
             self._db.execute("INSERT INTO owner VALUES (?)", (attester,))
+            self._db.execute("COMMIT")
         elif row[0] != attester:
             msg = f"the journal {path} belongs to attester {row[0]}, not {attester}"
             raise Fatal(msg)
+        born = self._db.execute("SELECT max(at) FROM born").fetchone()[0]
+        self.born = 0.0 if born is None else float(born)
 
 
 def _goes_on(row: tuple[str, str, bytes], new: tuple[str, str], *, voided: bool) -> bool:
