@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import relayer.app.run as app
 from relayer.app.bus import bus_of
@@ -93,6 +93,9 @@ class _Traced:
         self._notes.records[self._state] += len(state)
         self._notes.seconds.append((self._state, since, time.time() - since))
 
+    async def behind(self) -> int:
+        return await self._inner.behind()
+
 
 class _TracedFollower:
     """A follower whose records are noted."""
@@ -153,10 +156,10 @@ class TracedBus:
 
 def _run(path: str, *arguments: str) -> None:
     @asynccontextmanager
-    async def traced(settings: Settings, directory: Path) -> AsyncIterator[Bus]:
+    async def traced(settings: Settings, directory: Path, *rest: Any) -> AsyncIterator[Bus]:
         notes = Notes()
         try:
-            async with bus_of(settings, directory) as bus:
+            async with bus_of(settings, directory, *rest) as bus:
                 yield TracedBus(bus, notes)
         finally:
             notes.write(Path(path))

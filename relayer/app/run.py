@@ -24,6 +24,7 @@ from relayer.app.chains import ChainKit, ed25519, kit_for, secp256k1
 from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.files import listening, state_directory
+from relayer.app.measured import MeasuredBus
 from relayer.app.policies import limits_of, state_key, supply_policy_of
 from relayer.app.rights import rights_of
 from relayer.app.services import Service
@@ -95,7 +96,7 @@ class Process:
         async with AsyncExitStack() as stack:
             needs = rights_of(self._settings, self._services)
             opened = bus_of(self._settings, directory, needs, self._observer.denied)
-            bus = await stack.enter_async_context(opened)
+            bus = MeasuredBus(await stack.enter_async_context(opened), self._observer)
             stack.push_async_callback(self._close)
             stop = asyncio.Event()
             _on_signals(stop)

@@ -29,6 +29,7 @@ from relayer.bus.kafka_client import (
     send,
 )
 from relayer.bus.kafka_rights import denial
+from relayer.domain.errors import Transient
 from relayer.ports.bus import RESERVED, Lost, Out
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class KafkaPartition:
         self._producer: AIOKafkaProducer | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._lost: str | None = f"{state}/{number} was not restored by this owner"
-        self._position = 0
+        self._position = self._committed = 0
         self._read: deque[Record] = deque()
         self._fetch: asyncio.Task[Any] | None = None
         self._commit: asyncio.Task[None] | None = None
@@ -93,7 +94,7 @@ class KafkaPartition:
             await self._resume(values.pop(POSITION, None))
         except TROUBLE as error:
             raise Lost(f"{self._name} cannot be restored: {self._words(error)}") from error
-        self._lost = None
+        self._committed, self._lost = self._position, None
         return {key: value for key, value in values.items() if not key.startswith(RESERVED)}
 
     @property
@@ -220,6 +221,7 @@ class KafkaPartition:
             everything.append(
                 Out(topic=self._state, partition=self._number, key=POSITION, value=position)
             )
+        taken = self._position
         self._commit = asyncio.create_task(self._write(everything))
         try:
             # Cancelled (on the way out), the commit still gets its end, which close() awaits.
@@ -229,6 +231,21 @@ class KafkaPartition:
             raise
         except TROUBLE as error:
             raise self._lose(f"{self._name} was not committed: {self._words(error)}") from error
+        self._committed = taken
+
+    async def behind(self) -> int:
+        """Ask the cluster for the end: an owner that hangs has not read it."""
+        self._held()
+        if self._inbox is None or self._consumer is None:
+            return 0
+        here = place(self._inbox, self._number)
+        try:
+            end_of_inbox = (await self._consumer.end_offsets([here]))[here]
+        except TROUBLE as error:
+            msg = f"the end of {self._inbox} is not known: {type(error).__name__}"
+            raise Transient(msg) from error
+        behind: int = end_of_inbox - self._committed
+        return max(0, behind)
 
     async def _write(self, everything: list[Out]) -> None:
         assert self._producer is not None  # noqa: S101

@@ -176,7 +176,7 @@ class SqlitePartition:
         """Stand for a partition that is not restored yet."""
         self._bus, self._inbox, self._state, self._number = bus, inbox, state, number
         self._title: Title | None = None
-        self._position = 0
+        self._position = self._committed = 0
         self._bell = bus.bell(inbox) if inbox else asyncio.Event()
 
     @property
@@ -188,7 +188,7 @@ class SqlitePartition:
         """Fence older owners, then read the state."""
         fence = partial(Log.fence, inbox=self._inbox, state=self._state, number=self._number)
         self._title = cast("Title", await self._bus.write(fence, ()))
-        self._position = self._title.position
+        self._position = self._committed = self._title.position
         self._tell_what_expired()
         return await self._load()
 
@@ -246,6 +246,14 @@ class SqlitePartition:
             log.append(everything)
 
         await self._bus.write(act, {out.topic for out in everything})
+        self._committed = position
+
+    async def behind(self) -> int:
+        """Look at the end of the log."""
+        self._held()
+        if self._inbox is None:
+            return 0
+        return max(0, self._bus.log.ends(self._inbox).get(self._number, 0) - self._committed)
 
     def _held(self) -> Title:
         if self._title is None:

@@ -162,6 +162,13 @@ class Partition(Protocol):
         `Undeclared` when nothing was written and the partition lives on.
         """
 
+    async def behind(self) -> int:
+        """Return how far the end of the inbox is beyond the last committed position, in offsets.
+
+        Records, and the gaps between them; 0 without an inbox. May be asked while the owner takes or
+        commits. Raises `Transient` when it cannot be told, `Lost` before `restore`.
+        """
+
 
 class Follower(Protocol):
     """An endless reader of every partition of one topic: first what is kept, then what arrives.

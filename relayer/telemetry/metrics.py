@@ -121,6 +121,7 @@ class BusMetrics:
 
     commits: Counter
     commit_seconds: Histogram
+    behind: Gauge
     denied: Counter
     refused: Counter
     declined: Counter
@@ -299,6 +300,12 @@ def _bus(registry: CollectorRegistry) -> BusMetrics:
         commits=Counter("relayer_bus_commits", "Commits.", ("topic",), registry=registry),
         commit_seconds=Histogram(
             "relayer_bus_commit_seconds", "Duration of a commit.", buckets=COMMIT, registry=registry
+        ),
+        behind=Gauge(
+            "relayer_bus_behind_records",
+            "Records of a lane's inbox beyond its last commit; there where this process owns it.",
+            ("topic", "lane"),
+            registry=registry,
         ),
         denied=Counter(
             "relayer_bus_denied",

@@ -7,6 +7,7 @@ chain, never from a record that anybody may write: a forger must not be able to 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -301,6 +302,15 @@ class Observer:
         """A commit on the bus took so many seconds."""
         self._metrics.bus.commits.labels(topic).inc()
         self._metrics.bus.commit_seconds.observe(seconds)
+
+    def behind(self, topic: str, lane: int, records: int | None) -> None:
+        """So many records of an inbox wait beyond what its lane has committed; None: it has left."""
+        gauge = self._metrics.bus.behind
+        if records is not None:
+            gauge.labels(topic, str(lane)).set(records)
+            return
+        with contextlib.suppress(KeyError):  # it left before the first look
+            gauge.remove(topic, str(lane))
 
     def denied(self, topic: str, operation: str) -> None:
         """The cluster refused us a right; who met it says so in the log."""

@@ -59,6 +59,9 @@ class _Partition:
     async def commit(self, outs: Sequence[Out], state: Mapping[str, bytes | None]) -> None:
         await self._partition.commit(_there(outs, self._prefix), state)
 
+    async def behind(self) -> int:
+        return await self._partition.behind()
+
 
 class _Follower:
     def __init__(self, follower: KafkaFollower, prefix: str) -> None:

@@ -169,6 +169,34 @@ class Owning:
 
             assert keys(await take_count(partition, 4)) == ["k2", "k3", "k4", "k5"]
 
+    async def test_an_owner_knows_how_far_its_commits_are_behind(
+        self, world: World, bus: Bus
+    ) -> None:
+        """Taking alone brings nobody nearer; a commit does, and the next owner begins there."""
+        async with world.own(world.inbox, world.state, 0) as partition:
+            await partition.restore()
+            none = await partition.behind()
+            await bus.publish([out(world.inbox, 0, f"k{i}") for i in range(6)])
+            await take_count(partition, 2)
+            all_of_them = await partition.behind()
+            await partition.commit([], {})
+            rest = await partition.behind()
+        async with world.own(world.inbox, world.state, 0) as partition:
+            await partition.restore()
+
+            assert (none, all_of_them, rest) == (0, 6, 4)
+            assert await partition.behind() == 4
+
+    async def test_how_far_behind_is_not_known_before_the_place_is(self, world: World) -> None:
+        """A partition that was not restored does not guess, one without inbox is never behind."""
+        async with world.own(world.inbox, world.state, 0) as partition:
+            with pytest.raises(Lost):
+                await partition.behind()
+        async with world.own(None, world.cursors, 0) as partition:
+            await partition.restore()
+
+            assert await partition.behind() == 0
+
     async def test_a_commit_writes_outputs_state_and_position_together(
         self, world: World, bus: Bus
     ) -> None:

@@ -198,6 +198,19 @@ def test_a_forged_verdict_cannot_grow_the_metrics(
     assert _value(registry, name, asset="EVIL", chain="eip155:666") is None
 
 
+def test_a_lane_is_behind_only_where_it_is_owned(
+    registry: CollectorRegistry, observer: Observer
+) -> None:
+    """The series goes with the lane: an old value would look like a lane that stands still."""
+    name, labels = "relayer_bus_behind_records", {"topic": "bridge.inbox.x", "lane": "1"}
+    seen = [_value(registry, name, **labels)]
+    for records in (7, 0, None, None):
+        observer.behind("bridge.inbox.x", 1, records)
+        seen.append(_value(registry, name, **labels))
+
+    assert seen == [None, 7, 0, None, None]
+
+
 def test_refused_records_and_calls_are_counted(
     registry: CollectorRegistry, observer: Observer
 ) -> None:
