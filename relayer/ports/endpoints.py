@@ -86,6 +86,10 @@ class Endpoints(Generic[P]):
 
         return sorted(self.members, key=rank)
 
+    def place(self, port: P) -> int:
+        """The place of the endpoint behind a port."""
+        return next(member.place for member in self.members if member.port is port)
+
     def rests(self, place: int) -> bool:
         """Whether an endpoint has failed or dissented lately."""
         return self._health[place].rest_until > now()

@@ -24,7 +24,7 @@ from relayer.domain.agreement import (
     equal_by_id,
     in_order,
 )
-from relayer.domain.errors import Transient, Unavailable
+from relayer.domain.errors import Disagreement, Transient, Unavailable
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
@@ -45,8 +45,15 @@ _APART: Final = 500
 _KEPT_BOOKS: Final = 4
 """Books remembered per endpoint, so that one that lags meets one that does not."""
 
+_HALF_TOLD: Final = 16
+"""Ranges remembered of which too few endpoints have told."""
+
 _SILENCE: Final = 15.0
 """Seconds without a tick after which another endpoint is listened to."""
+
+
+HalfTold = dict[int, tuple[int, tuple[ChainFact, ...]]]
+"""What endpoints have told of a range from a height on, and up to where."""
 
 
 class QuorumReader:
@@ -58,6 +65,7 @@ class QuorumReader:
         self._reader = endpoints.members[0].port
         self._heads = Heads(needed=endpoints.needed)
         self._books: dict[int, list[Books]] = {}
+        self._half_told: dict[int, HalfTold] = {}
         self._told = -1
         self._waits = _WAITS if len(endpoints.members) > 1 else 0
 
@@ -89,21 +97,43 @@ class QuorumReader:
         """What enough endpoints that hold the range tell alike: every fact, compared whole.
 
         By height; within one height deposits come first, by nonce. A liar's high head may have
-        made ``last`` final before enough honest endpoints are there: those are waited for.
+        made ``last`` final before enough honest endpoints are there: those are waited for. Who has
+        told a range is not asked for it again because the others failed.
         """
+        told = self._half_told.pop(first, {})
 
         async def put(reader: ChainReader) -> tuple[ChainFact, ...]:
-            return in_order(await reader.history(first, last))
+            place = self._endpoints.place(reader)
+            upto, facts = told.get(place, (first - 1, ()))
+            if upto < last:
+                facts = (*facts, *await reader.history(upto + 1, last))
+                told[place] = last, facts
+            return in_order(fact for fact in facts if fact.height <= last)
+
+        async def ask() -> Sequence[ChainFact]:
+            try:
+                return await self._endpoints.ask("history", put, self._equal, f"{first}-{last}")
+            except Disagreement:
+                told.clear()  # any of them may have been wrong: all are asked anew
+                raise
+            except BaseException:
+                self._keep_half(first, told)
+                raise
 
         for _ in range(self._waits):
             try:
-                return await self._endpoints.ask("history", put, self._equal, f"{first}-{last}")
+                return await ask()
             except Transient:
                 if last > self._heads.height or not self._heads.below(last):
                     raise
                 await asyncio.sleep(_PAUSE)
                 await self.final_head()
-        return await self._endpoints.ask("history", put, self._equal, f"{first}-{last}")
+        return await ask()
+
+    def _keep_half(self, first: int, told: HalfTold) -> None:
+        self._half_told[first] = told
+        while len(self._half_told) > _HALF_TOLD:
+            self._half_told.pop(next(iter(self._half_told)))
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The deposits that enough endpoints find at a location, or deny alike."""

@@ -68,9 +68,6 @@ class _Acting(Generic[P]):
         self._endpoints = endpoints
         self._first = endpoints.members[0].port
 
-    def _place(self, port: P) -> int:
-        return next(one.place for one in self._endpoints.members if one.port is port)
-
     async def _ask(
         self,
         question: str,
@@ -152,7 +149,7 @@ class QuorumDrafter(_Acting[ChainDrafter]):
             except DraftRefused as error:
                 raise Unavailable(f"the others refuse its draft: {error}") from error
             except Transient:
-                self._endpoints.demote(self._place(drafter))
+                self._endpoints.demote(self._endpoints.place(drafter))
             return draft
 
         return await self._ask("draft", made if len(self._endpoints.members) == 1 else checked)
@@ -230,7 +227,7 @@ class QuorumWriter(_Acting[ChainWriter]):
 
         async def put(writer: ChainWriter) -> Submission:
             sealed = self._made(writer, await writer.seal(acts, nonce=nonce))
-            made[self._place(writer)] = sealed
+            made[self._endpoints.place(writer)] = sealed
             return sealed
 
         if not self.ordered:
@@ -334,7 +331,7 @@ class QuorumWriter(_Acting[ChainWriter]):
         return Agreed(value=landings, voters=frozenset(voters))
 
     def _made(self, writer: ChainWriter, submission: Submission) -> Submission:
-        self._makers[submission.tx] = self._place(writer)
+        self._makers[submission.tx] = self._endpoints.place(writer)
         while len(self._makers) > _MADE:
             self._makers.popitem(last=False)
         return submission

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from relayer.domain.errors import Transient
-from relayer.domain.transfer import ChainFact
+from relayer.domain.transfer import ChainFact, Deposit
 from relayer.ports.chain import ChainReader
 
 MOST_TRIES = 400
@@ -59,19 +59,42 @@ def heights_up_to(last: int) -> st.SearchStrategy[list[int]]:
     return st.lists(height, max_size=4) | st.lists(height, min_size=20, max_size=50)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A little chain of heights 1 to ``last`` with deposits at given heights.
+
+    ``open`` gets these, the script of its endpoint's faults, and how narrow its plan is (1 to 6);
+    ``listed`` names the deposits in chain order, and ``named`` one that was read.
+    """
+
+    name: str
+    last: int
+    open: Callable[[list[int], Script, int], ChainReader]
+    listed: Callable[[list[int]], list[tuple[int, object]]]
+    named: Callable[[Deposit], tuple[int, object]]
+
+
 @dataclass(slots=True)
 class Script:
-    """The faults of the next requests; none when it has run out."""
+    """The faults of the next requests; none when it has run out.
+
+    With ``every`` it never does: each so-manieth request fails, by turns in each way.
+    """
 
     faults: Sequence[Fault] = ()
+    every: int = 0
     most_calls: int = 1_000
     """Calls in one request that the provider's plan allows, at all times."""
     asked: int = 0
+    failed: int = 0
     calls: list[int] = field(default_factory=list)
 
     def next(self) -> Fault:
         """The fault of this request."""
         self.asked += 1
+        if self.every and self.asked % self.every == 0:
+            self.failed += 1
+            return _BAD[self.failed % len(_BAD)]
         return self.faults[self.asked - 1] if self.asked <= len(self.faults) else Fault.NONE
 
     def answer(self, body: bytes, told: Callable[[Any, Fault, int], Any]) -> tuple[int, bytes]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relayer.chains.width import Width
 from relayer.domain.errors import Unavailable
+from relayer.domain.transfer import ChainFact
 
 
 @dataclass(slots=True)
@@ -38,3 +39,11 @@ class RangePlan:
         piece = self.piece
         if piece is None or not self.width.refused(piece[1] - piece[0] + 1):
             raise Unavailable(f"the endpoint refuses the logs of block {self.first} alone")
+
+
+@dataclass(slots=True)
+class Begun:
+    """A range half read: what is left of it, and the facts of what is not."""
+
+    plan: RangePlan
+    facts: list[ChainFact] = field(default_factory=list)

@@ -21,7 +21,7 @@ from relayer.chains.evm.codec import (
     read_receipt,
 )
 from relayer.chains.evm.config import EvmConfig
-from relayer.chains.evm.ranges import RangePlan
+from relayer.chains.evm.ranges import Begun, RangePlan
 from relayer.chains.evm.rpc import Call, EvmRpc, NodeRefused, good
 from relayer.chains.gateway.events import FACT_TOPICS, fact_of
 from relayer.chains.gateway.reads import (
@@ -53,6 +53,8 @@ _QUIET_POLLS: Final = 4
 
 _IDS_PER_CALL = 500
 _HEADERS_KEPT = 1_000
+_BEGUN_KEPT = 32
+"""Ranges half read: each service that reads has one, and each lane's Sweep."""
 
 
 class EvmReader:
@@ -66,6 +68,7 @@ class EvmReader:
         self._width = Width(config.range_blocks)
         self._head: Head | None = None
         self._known: dict[int, Header] = {}
+        self._begun: dict[int, Begun] = {}
         self._filter = {
             "address": hex_of(self._place.address),
             "topics": [[hex_of(topic) for topic in FACT_TOPICS]],
@@ -92,21 +95,34 @@ class EvmReader:
         """Deposits, deliveries, voids and refunds in [first, last] in chain order.
 
         Unavailable beyond the final head, for logs that contradict the headers, and for an
-        endpoint that lags; HistoryPruned where it no longer holds the blocks.
+        endpoint that lags; HistoryPruned where it no longer holds the blocks. What was read of a
+        range that failed is kept until it is asked for again: a long one is read to its end.
         """
         await self._require_final(last)
-        plan = RangePlan(first, last, self._width)
-        facts: list[ChainFact] = []
-        while (piece := plan.piece) is not None:
-            try:
-                facts += await self._facts(*piece)
-            except NodeRefused as fault:
-                if not is_too_wide(fault):
-                    raise
-                plan.refused()
-            else:
-                plan.took()
-        return facts
+        begun = self._begun.pop(first, None) or Begun(RangePlan(first, last, self._width))
+        begun.plan.last = last
+        try:
+            while (piece := begun.plan.piece) is not None:
+                await self._read_piece(begun, piece)
+        except BaseException:  # cancelled too: another endpoint was quicker this time
+            self._keep(first, begun)
+            raise
+        return [fact for fact in begun.facts if fact.height <= last]
+
+    async def _read_piece(self, begun: Begun, piece: tuple[int, int]) -> None:
+        try:
+            begun.facts += await self._facts(*piece)
+        except NodeRefused as fault:
+            if not is_too_wide(fault):
+                raise
+            begun.plan.refused()
+        else:
+            begun.plan.took()
+
+    def _keep(self, first: int, begun: Begun) -> None:
+        self._begun[first] = begun
+        while len(self._begun) > _BEGUN_KEPT:
+            self._begun.pop(next(iter(self._begun)))
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The deposit in the log that ``location`` names, if its transaction is final.

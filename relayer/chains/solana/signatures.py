@@ -3,7 +3,8 @@
 The node tells signatures newest first, from its tip, and says nothing when it has forgotten the
 older ones. A walk therefore goes back until it is below the first slot asked for, on an endpoint
 that still holds that slot. What was walked over is kept, since final slots do not change: the
-next walk stops where the last one began.
+next walk stops where the last one began. If one fails, the next comes down from the new tip to where
+the failed one began, and goes on where that one stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from relayer.chains.solana.accounts import key_text
 from relayer.chains.solana.rpc import (
@@ -52,14 +53,38 @@ class _Known:
     places: list[Place] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+class _Entry(NamedTuple):
+    """A transaction as a page lists it, and whether it succeeded."""
+
+    place: Place
+    good: bool
+
+
+class _Forgotten(Exception):
+    """The node does not know a signature at which it was asked to stop."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Walk:
-    """Back from ``final`` to ``first``; ``limit`` is what the last page asked for may hold."""
+    """Back from ``final`` to ``first``; ``limit`` is what the last page asked for may hold.
+
+    It ends at the signature ``until``, or below the slot ``floor``; one that is ``joined`` ends at
+    what is known already. ``told`` is what it walked over, newest first.
+    """
 
     address: str
     first: int
     final: int
+    floor: int
+    joined: bool
+    until: str | None
     limit: int
+    told: list[_Entry] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come below its floor."""
+        return bool(self.told) and self.told[-1].place.slot < self.floor
 
 
 class SignatureIndex:
@@ -71,6 +96,7 @@ class SignatureIndex:
         self._width = Width(page)
         self._kept = kept
         self._known = {key_text(address): _Known() for address in addresses}
+        self._failed: dict[str, list[_Entry]] = {}
         self._walking = asyncio.Lock()
 
     async def between(self, first: int, last: int, final: int) -> list[Place]:
@@ -97,7 +123,7 @@ class SignatureIndex:
         done = 0
         while done < len(addresses):
             some = addresses[done : done + max(1, self._rpc.width.now - 1)]
-            walks = [_Walk(address, first, final, self._width.now) for address in some]
+            walks = [self._begin(address, first, final) for address in some]
             try:
                 taken = await self._walk_together(walks)
             except TooMuch:
@@ -153,55 +179,86 @@ class SignatureIndex:
                 _refuse_pruned(oldest, walk.first)
                 return page
 
+    def _begin(self, address: str, first: int, final: int) -> _Walk:
+        known, failed = self._known[address], self._failed.get(address)
+        joined = known.low <= first <= known.high + 1
+        newest = known.newest if joined else None
+        return _Walk(
+            address=address,
+            first=first,
+            final=final,
+            floor=known.high + 1 if joined else first,
+            joined=joined,
+            until=failed[0].place.signature if failed else newest,
+            limit=self._width.now,
+        )
+
     def _call(self, walk: _Walk, before: str | None) -> Call:
-        address, first = walk.address, walk.first
         options: dict[str, Any] = {
             "commitment": "finalized",
             "limit": walk.limit,
             "minContextSlot": walk.final,
         }
-        known = self._known[address]
-        if known.newest is not None and known.low <= first <= known.high + 1:
-            options["until"] = known.newest
+        if walk.until is not None:
+            options["until"] = walk.until
         if before is not None:
             options["before"] = before
-        return Call("getSignaturesForAddress", (address, options))
+        return Call("getSignaturesForAddress", (walk.address, options))
 
     async def _extend(self, walk: _Walk, page: Any) -> None:
-        """Walk back from a first page until below ``first`` or what is known, then remember."""
-        address, first, final = walk.address, walk.first, walk.final
-        known, told = self._known[address], []
-        joined = known.low <= first <= known.high + 1
-        floor = known.high + 1 if joined else first
+        """Walk back from a first page to the end of the walk, then remember all of it."""
+        try:
+            await self._descend(walk, page)
+        except _Forgotten:  # what is known here tells this node nothing: all begins anew
+            self._failed.pop(walk.address, None)
+            self._known[walk.address] = _Known()
+            walk = self._begin(walk.address, walk.first, walk.final)
+            await self._descend(walk, await self._next(walk, None))
+        self._remember(walk)
+
+    async def _descend(self, walk: _Walk, page: Any) -> None:
+        """Down to where a walk failed before, then on from where that one stopped."""
+        failed = self._failed.pop(walk.address, [])
+        try:
+            await self._down(walk, page)
+        except BaseException:  # cancelled too: another endpoint was quicker this time
+            self._failed[walk.address] = failed or walk.told
+            raise
+        if not failed or walk.ended:
+            return
+        walk.told += failed
+        walk.until = self._known[walk.address].newest if walk.joined else None
+        try:
+            if not walk.ended:
+                await self._down(walk, await self._next(walk, walk.told[-1].place.signature))
+        except BaseException:
+            self._failed[walk.address] = walk.told
+            raise
+
+    async def _down(self, walk: _Walk, page: Any) -> None:
+        """Take page after page, until one is short or goes below the floor."""
         while True:
             if isinstance(page, NodeError):
-                if page.code != _CURSOR_UNKNOWN or known.newest is None:
-                    raise _behind(page)
-                self._known[address] = _Known()
-                await self._extend(walk, await self._next(walk, None))
-                return
+                raise _Forgotten if page.code == _CURSOR_UNKNOWN and walk.until else _behind(page)
             if not isinstance(page, list):
                 raise TypeError(page)
-            told.extend(page)
-            if len(page) < walk.limit or page[-1]["slot"] < floor:
-                break
-            page = await self._next(walk, page[-1]["signature"])
-        self._remember(address, told, floor, final, joined=joined)
+            walk.told.extend([_entry(one) for one in page])
+            if len(page) < walk.limit or walk.ended:
+                return
+            page = await self._next(walk, walk.told[-1].place.signature)
 
-    def _remember(
-        self, address: str, told: list[Mapping[str, Any]], floor: int, final: int, *, joined: bool
-    ) -> None:
-        told = [entry for entry in reversed(told) if entry["slot"] <= final]
-        _refuse_disorder(told)
-        within = [entry for entry in told if entry["slot"] >= floor]
-        places = [_place(entry) for entry in within if entry["err"] is None]
-        known = self._known[address]
-        newest = told[-1]["signature"] if told else (known.newest if joined else None)
-        if joined:
+    def _remember(self, walk: _Walk) -> None:
+        told = [entry for entry in reversed(walk.told) if entry.place.slot <= walk.final]
+        _refuse_disorder([entry.place.slot for entry in told])
+        places = [one.place for one in told if one.good and one.place.slot >= walk.floor]
+        known = self._known[walk.address]
+        newest = told[-1].place.signature if told else (known.newest if walk.joined else None)
+        if walk.joined:
             known.places.extend(places)
-            known.high, known.newest = max(known.high, final), newest
+            known.high, known.newest = max(known.high, walk.final), newest
         else:
-            self._known[address] = _Known(low=floor, high=final, newest=newest, places=places)
+            known = _Known(low=walk.floor, high=walk.final, newest=newest, places=places)
+            self._known[walk.address] = known
 
     def _forget(self) -> None:
         for known in self._known.values():
@@ -212,10 +269,12 @@ class SignatureIndex:
                 known.places = list(_within(known, known.low, known.high))
 
 
-def _place(entry: Mapping[str, Any]) -> Place:
-    if not is_signature(entry["signature"]):
-        raise ValueError(entry)
-    return Place(entry["slot"], int(entry.get("transactionIndex") or 0), entry["signature"])
+def _entry(listed: Mapping[str, Any]) -> _Entry:
+    if not is_signature(listed["signature"]):
+        raise ValueError(listed)
+    position = int(listed.get("transactionIndex") or 0)
+    place = Place(int(listed["slot"]), position, listed["signature"])
+    return _Entry(place, listed["err"] is None)
 
 
 def _within(known: _Known, first: int, last: int) -> Sequence[Place]:
@@ -231,9 +290,8 @@ def _refuse_pruned(oldest: Any, first: int) -> None:
         raise HistoryPruned(f"the endpoint holds blocks from {oldest} on, {first} is asked")
 
 
-def _refuse_disorder(entries: list[Mapping[str, Any]]) -> None:
-    slots = [entry["slot"] for entry in entries]
-    if slots != sorted(slots):
+def _refuse_disorder(slots: Sequence[int]) -> None:
+    if list(slots) != sorted(slots):
         raise Unavailable("getSignaturesForAddress: the signatures are not in order")
 
 

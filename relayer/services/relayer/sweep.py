@@ -60,6 +60,30 @@ class Owned:
     refunds: Callable[[Deposit], bool]
 
 
+class Walk:
+    """A long range of a chain's history, of which a failure costs no more than the last piece."""
+
+    def __init__(self, reader: ChainReader) -> None:
+        """Read through ``reader``; nothing is read yet."""
+        self._reader = reader
+        self._first = self._next = -1
+        self._facts: list[ChainFact] = []
+
+    async def read(self, first: int, last: int) -> Sequence[ChainFact]:
+        """The facts in [first, last]; goes on where it failed if ``first`` is still the same."""
+        if first != self._first:
+            self._first, self._next, self._facts = first, first, []
+        while self._next <= last:
+            upto = min(self._next + SPAN - 1, last)
+            self._facts += await self._reader.history(self._next, upto)
+            self._next = upto + 1
+        return [fact for fact in self._facts if fact.height <= last]
+
+    def forget(self) -> None:
+        """Let go of what was read: it is not asked for again."""
+        self._first, self._facts = -1, []
+
+
 class Sweep:
     """Compares every source with the receipts of one destination."""
 
@@ -67,6 +91,7 @@ class Sweep:
         """Keep the readers; ``destination`` is one of them."""
         self._readers = readers
         self._destination = destination
+        self._walks = {chain: Walk(reader) for chain, reader in readers.items()}
         self._read: dict[ChainId, int] = {}
         self._unfinished: dict[ChainId, tuple[Deposit, ...]] = {}
 
@@ -83,7 +108,8 @@ class Sweep:
         try:
             after = self._read.get(reader.chain, mark)
             head = max((await reader.final_head()).height, after)
-            facts = await self._facts(reader, max(after + 1, reader.first_height), head)
+            walk = self._walks[reader.chain]
+            facts = await walk.read(max(after + 1, reader.first_height), head)
             refunded = {fact.id for fact in facts if isinstance(fact, Refund)}
             told = (*self._unfinished.get(reader.chain, ()), *facts)
             deposits = [f for f in told if isinstance(f, Deposit) and f.id not in refunded]
@@ -92,6 +118,7 @@ class Sweep:
             away, due = await self._away([d for d in deposits if owned.refunds(d)])
         except Transient:
             return []
+        walk.forget()
         unfinished = (*still_open, *away, *due)
         self._read[reader.chain], self._unfinished[reader.chain] = head, unfinished
         lowest = min((deposit.height for deposit in unfinished), default=head + 1)
@@ -111,24 +138,17 @@ class Sweep:
         Tries until they can be read.
         """
         reader, since, failures = self._readers[self._destination], clock.now() - seconds, 0
+        walk = Walk(reader)
         while True:
             try:
                 head = await reader.final_head()
                 first = max(after + 1, reader.first_height)
-                facts = await self._facts(reader, first, head.height)
+                facts = await walk.read(first, head.height)
             except Transient:
                 failures += 1
                 await clock.sleep(wait_before(failures))
             else:
                 return [f for f in facts if isinstance(f, Delivery) and f.time >= since]
-
-    async def _facts(self, reader: ChainReader, first: int, last: int) -> list[ChainFact]:
-        found: list[ChainFact] = []
-        while first <= last:
-            upto = min(first + SPAN - 1, last)
-            found += await reader.history(first, upto)
-            first = upto + 1
-        return found
 
     async def _without_receipt(self, deposits: Sequence[Deposit]) -> list[Deposit]:
         kinds = await self._kinds(self._destination, [d for d in deposits if d.destination])

@@ -1,4 +1,4 @@
-"""The history of a Tron chain, read through an endpoint that fails at random."""
+"""A little Tron chain in memory, behind an endpoint that fails as a script says."""
 
 from __future__ import annotations
 
@@ -7,29 +7,17 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
-
 from relayer.chains.gateway.events import GatewayLog
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.reader import TronReader
 from relayer.chains.tron.rpc import TronRpc
 from relayer.domain.address import ChainId, account_from_tron, word_of
-from relayer.domain.transfer import Deposit, Mode, TokenPlace, counted_id
-from tests.chains.faulty import (
-    SCRIPTS,
-    Fault,
-    Script,
-    cuts,
-    heights_up_to,
-    one_at_each_request,
-    told_in,
-)
+from relayer.domain.transfer import Mode, TokenPlace, counted_id
+from tests.chains.faulty import Fault, Script, World
 from tests.chains.gateway_samples import SOLANA, TRON, TRON_GATEWAY, from_here
 from tests.chains.test_gateway_events import deposited
-from tests.ports.virtual import run
 
-FIRST, LAST = 1, 40
+LAST = 40
 TOKEN = account_from_tron(b"\x01" * 20)
 CONFIG = TronConfig(
     chain=ChainId(TRON),
@@ -111,33 +99,6 @@ def _event(nonce: int) -> GatewayLog:
     return deposited(replace(from_here(nonce=nonce), id=transfer))
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_one_failure_at_any_request_loses_nothing(fault: Fault) -> None:
-    """Also where the answers before and after it come from sound backends."""
-    for faults in one_at_each_request(fault):
-        chain = Chain(list(range(FIRST, LAST + 1)), Script(faults))
-        told = run(told_in(TronReader(CONFIG, chain), [(FIRST, LAST)]))
-        assert [fact.height for fact in told] == list(range(FIRST, LAST + 1))
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    heights=heights_up_to(LAST),
-    ranges=cuts(FIRST, LAST),
-    faults=SCRIPTS,
-)
-def test_every_fact_is_told_once_and_in_order(
-    heights: list[int], ranges: list[tuple[int, int]], faults: list[Fault]
-) -> None:
-    """Whatever fails, and however the range is cut: nothing is missed, and nothing comes twice."""
-    told = run(told_in(TronReader(CONFIG, Chain(heights, Script(faults))), ranges))
-
-    assert [(fact.height, fact.nonce) for fact in told if isinstance(fact, Deposit)] == [
-        (height, place) for place, height in enumerate(sorted(heights))
-    ]
-    assert len(told) == len(heights)
-
-
 class Rationed(Chain):
     """Refuses what is asked while two other questions are under way."""
 
@@ -153,12 +114,10 @@ class Rationed(Chain):
             self.under_way -= 1
 
 
-def test_fewer_blocks_are_asked_for_at_once_where_so_many_are_refused() -> None:
-    """A range wider than what is answered at once is read in some tries, and less is asked then."""
-    chain = Rationed([3, 30], Script())
-    reader = TronReader(CONFIG, chain)
-    assert len(run(told_in(reader, [(FIRST, LAST)]))) == 2
-    assert chain.most_under_way > 2
-    chain.most_under_way = 0
-    assert len(run(told_in(reader, [(FIRST, 20)]))) == 1
-    assert chain.most_under_way <= 3
+TRON_WORLD = World(
+    name="tron",
+    last=LAST,
+    open=lambda heights, script, _narrow: TronReader(CONFIG, Chain(heights, script)),
+    listed=lambda heights: [(height, place) for place, height in enumerate(sorted(heights))],
+    named=lambda deposit: (deposit.height, deposit.nonce),
+)

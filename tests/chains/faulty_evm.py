@@ -1,32 +1,18 @@
-"""The history of an EVM chain, read through an endpoint that fails at random."""
+"""A little EVM chain in memory, behind an endpoint that fails as a script says."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from relayer.chains.evm.config import EvmConfig
 from relayer.chains.evm.reader import EvmReader
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.domain.address import word_of
-from relayer.domain.transfer import Deposit
-from tests.chains.faulty import (
-    SCRIPTS,
-    Fault,
-    Script,
-    cuts,
-    heights_up_to,
-    one_at_each_request,
-    told_in,
-)
+from tests.chains.faulty import Fault, Script, World
 from tests.chains.gateway_samples import AAPLX, BNB, GATEWAY, SOLANA, TSLAX, from_here
 from tests.chains.test_gateway_events import deposited
-from tests.ports.virtual import run
 
-FIRST, LAST = 1, 60
+LAST = 60
 CONFIG = EvmConfig(
     chain=BNB,
     url="http://nowhere.invalid",
@@ -90,44 +76,12 @@ def _log(place: int, height: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_one_failure_at_any_request_loses_nothing(fault: Fault) -> None:
-    """Also where the answers before and after it come from sound backends."""
-    for faults in one_at_each_request(fault):
-        chain = Chain(list(range(FIRST, LAST + 1)), Script(faults), most_blocks=8)
-        told = run(told_in(EvmReader(CONFIG, chain), [(FIRST, LAST)]))
-        assert [fact.height for fact in told] == list(range(FIRST, LAST + 1))
-
-
-@settings(max_examples=250, deadline=None)
-@given(
-    heights=heights_up_to(LAST),
-    ranges=cuts(1, LAST),
-    faults=SCRIPTS,
-    most_blocks=st.integers(4, 30),
-    most_calls=st.integers(3, 30),
+EVM_WORLD = World(
+    name="evm",
+    last=LAST,
+    open=lambda heights, script, narrow: EvmReader(
+        CONFIG, Chain(heights, script, most_blocks=3 + narrow)
+    ),
+    listed=lambda heights: [(height, place) for place, height in enumerate(sorted(heights))],
+    named=lambda deposit: (deposit.height, deposit.nonce),
 )
-def test_every_fact_is_told_once_and_in_order(
-    heights: list[int],
-    ranges: list[tuple[int, int]],
-    faults: list[Fault],
-    most_blocks: int,
-    most_calls: int,
-) -> None:
-    """Whatever fails, and however the range is cut: nothing is missed, and nothing comes twice."""
-    chain = Chain(heights, Script(faults, most_calls), most_blocks=most_blocks)
-
-    told = run(told_in(EvmReader(CONFIG, chain), ranges))
-
-    assert [(fact.height, fact.nonce) for fact in told if isinstance(fact, Deposit)] == [
-        (height, place) for place, height in enumerate(sorted(heights))
-    ]
-    assert len(told) == len(heights)
-
-
-def test_a_plans_limits_are_learned() -> None:
-    """After a first round of refusals hardly any request is too large."""
-    script = Script(most_calls=5)
-    reader = EvmReader(CONFIG, Chain(list(range(1, LAST + 1)), script, most_blocks=25))
-    run(told_in(reader, [(1, LAST)]))
-    assert sum(calls > 5 for calls in script.calls) < len(script.calls) // 2

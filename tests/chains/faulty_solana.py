@@ -1,4 +1,4 @@
-"""The history of a Solana cluster, read through an endpoint that fails at random."""
+"""A little Solana cluster in memory, behind an endpoint that fails as a script says."""
 
 from __future__ import annotations
 
@@ -9,33 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from relayer.chains.solana.accounts import key_text
-from relayer.chains.solana.acts import receipt_account
 from relayer.chains.solana.programs import TOKEN
 from relayer.chains.solana.reader import SolanaReader
 from relayer.chains.solana.rpc import SolanaRpc
-from relayer.domain.errors import Transient
-from relayer.domain.transfer import Deposit, TransferId
-from tests.chains.faulty import (
-    MOST_TRIES,
-    SCRIPTS,
-    Fault,
-    Script,
-    cuts,
-    heights_up_to,
-    one_at_each_request,
-    told_in,
-)
+from tests.chains.faulty import Fault, Script, World
 from tests.chains.solana_recorded import CONFIG, TRANSACTIONS
-from tests.ports.virtual import run
 
-FIRST, LAST = 1, 60
+LAST = 60
 CONFIGURED = replace(CONFIG, first_height=1, page=10, batch_calls=8)
 
 
@@ -152,72 +136,12 @@ def _transaction(signature: str, slot: int) -> Any:
     return {**recorded, "transaction": [text, "base64"], "slot": slot}
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_one_failure_at_any_request_loses_nothing(fault: Fault) -> None:
-    """Also where the answers before and after it come from sound backends."""
-    for faults in one_at_each_request(fault):
-        cluster = Cluster(list(range(FIRST, LAST + 1)), Script(faults))
-        told = run(told_in(SolanaReader(CONFIGURED, cluster), [(FIRST, LAST)]))
-        assert [fact.height for fact in told] == list(range(FIRST, LAST + 1))
-
-
-@settings(max_examples=250, deadline=None)
-@given(
-    slots=heights_up_to(LAST),
-    ranges=cuts(1, LAST),
-    faults=SCRIPTS,
-    page=st.integers(1, 6),
-    most_calls=st.integers(2, 10),
+SOLANA_WORLD = World(
+    name="solana",
+    last=LAST,
+    open=lambda heights, script, narrow: SolanaReader(
+        CONFIGURED, Cluster(heights, script, page=narrow)
+    ),
+    listed=lambda heights: [(one["slot"], one["signature"]) for one in _entries(sorted(heights))],
+    named=lambda deposit: (deposit.height, deposit.location.tx),
 )
-def test_every_fact_is_told_once_and_in_order(
-    slots: list[int],
-    ranges: list[tuple[int, int]],
-    faults: list[Fault],
-    page: int,
-    most_calls: int,
-) -> None:
-    """Whatever fails, and however the range is cut: nothing is missed, and nothing comes twice."""
-    cluster = Cluster(slots, Script(faults, most_calls), page=page)
-
-    told = run(told_in(SolanaReader(CONFIGURED, cluster), ranges))
-
-    assert [(fact.height, fact.location.tx) for fact in told if isinstance(fact, Deposit)] == [
-        (entry["slot"], entry["signature"]) for entry in _entries(sorted(slots))
-    ]
-    assert len(told) == len(slots)
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    done=st.lists(st.booleans(), max_size=40),
-    faults=SCRIPTS,
-    accounts=st.integers(1, 40),
-    most_calls=st.integers(1, 10),
-)
-def test_receipts_are_told_of_the_ids_that_have_one(
-    done: list[bool], faults: list[Fault], accounts: int, most_calls: int
-) -> None:
-    """However few accounts a call may ask for, each id gets its own answer."""
-    ids = [TransferId(bytes([place]) * 32) for place in range(len(done))]
-    with_one = {one for one, has in zip(ids, done, strict=True) if has}
-    cluster = Cluster([], Script(faults, most_calls), accounts=accounts)
-    cluster.receipts = {str(receipt_account(CONFIG, one)) for one in with_one}
-
-    assert run(_receipts(SolanaReader(CONFIGURED, cluster), ids)) == with_one
-
-
-async def _receipts(reader: SolanaReader, ids: Sequence[TransferId]) -> set[TransferId]:
-    for _ in range(MOST_TRIES):
-        try:
-            return set(await reader.receipts(ids))
-        except Transient:
-            continue
-    raise AssertionError("no receipts")
-
-
-def test_a_plans_limits_are_learned() -> None:
-    """After a first round of refusals hardly any request is too large."""
-    script = Script(most_calls=5)
-    reader = SolanaReader(CONFIGURED, Cluster(list(range(1, LAST + 1)), script))
-    run(told_in(reader, [(1, LAST)]))
-    assert sum(calls > 5 for calls in script.calls) < len(script.calls) // 2
