@@ -168,6 +168,7 @@ def write_world(directory: Path, bridge: Bridge) -> None:
     secrets = {
         "state": ring.secret("state").hex(),
         "monitor": ring.secret("monitor").hex(),
+        "monitor-two": ring.secret("monitor two").hex(),
         "operator": ring.secret("operator").hex(),
         "payer-solana": ring.secret("payer solana").hex(),
         "payer-evm": ring.secret("payer evm").hex(),

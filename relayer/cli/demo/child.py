@@ -32,9 +32,12 @@ class Child:
     _living: float = field(default=0.0, init=False)
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
     _file: IO[bytes] | None = field(default=None, init=False)
+    _asked: bool = field(default=False, init=False)
+    """Whether it was told to end."""
 
     async def start(self) -> None:
         """Start the process; it is the caller's to stop it."""
+        self._asked = False
         self._file = self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
             *self.line(),
@@ -55,10 +58,12 @@ class Child:
 
     def check(self) -> None:
         """Raise Fatal, with the end of the log, if the process has ended by itself."""
-        if self._process is not None and self._process.returncode is not None:
-            tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            msg = f"the relayer ended with code {self._process.returncode}:\n{tail}"
-            raise Fatal(msg)
+        process = self._process
+        if process is None or process.returncode is None or self._asked:
+            return
+        tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        msg = f"{self.log.stem} ended by itself with code {process.returncode}:\n{tail}"
+        raise Fatal(msg)
 
     async def kill(self) -> None:
         """SIGKILL: no drain, no last word."""
@@ -94,6 +99,7 @@ class Child:
         if process is None:
             return None
         self.measure()
+        self._asked = True
         if process.returncode is None:
             process.send_signal(number)
         code = await process.wait()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from relayer.app.chains import ChainKit, kit_for
 from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
+from relayer.cli.demo.chaos import Chaos, Struck
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.crashes import Moment, moments
 from relayer.cli.demo.finality import Finality
@@ -26,6 +27,9 @@ from relayer.domain.stage import Stage
 from relayer.ports.chain import ChainReader, Depositor
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings
+
+KEPT = 18
+"""Deposits kept back until chaos is over: one of each asset on each route shows that all lanes live."""
 
 TRIES = 5
 """How often a user makes a deposit that a chain refuses or undoes."""
@@ -45,6 +49,10 @@ class Outcome:
     exit_code: int | None
     kills: tuple[int, ...]
     """How many transfers were in flight at each SIGKILL."""
+    struck: tuple[Struck, ...] = ()
+    """The blows of chaos, if there was any."""
+    took: tuple[float, ...] = ()
+    """Seconds from each deposit in its block to its final delivery, ascending."""
 
 
 @dataclass(slots=True)
@@ -64,10 +72,16 @@ class Demo:
     """Seconds of final chain time after which a deposit that was undone is made again."""
     crew: Child | Fleet | None = None
     """The relayer's processes; by default one that runs every service."""
+    rate: float = 0.0
+    """Deposits begun per second; 0: all at once."""
+    chaos: Chaos | None = None
+    """What befalls a fleet while deposits are made; needs ``rate``."""
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict, init=False)
     _depositors: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict, init=False)
     _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict, init=False)
     _made: set[int] = field(default_factory=set, init=False)
+    _made_at: dict[str, float] = field(default_factory=dict, init=False)
+    _began: float = field(default=0.0, init=False)
     _due: int = field(default=0, init=False)
     _kills: list[int] = field(default_factory=list, init=False)
     _finalities: dict[ChainId, Finality] = field(default_factory=dict, init=False)
@@ -94,6 +108,7 @@ class Demo:
         began = time.monotonic()
         await child.start()
         try:
+            self._began = time.time()
             with Board(self.console, self.transfers) as board:
                 await self._move(child, board)
             child.measure()
@@ -103,16 +118,20 @@ class Demo:
         after = await self._final(readers)
         wrong = [*delivered_once(after, self._final_deposits), *unchanged(before, after)]
         wrong += [f"the relayer drained with exit code {code}"] if code else []
+        wrong += self.chaos.unclean if self.chaos else []
+        stories = self._stories()
         return Outcome(
             before=before,
             after=after,
-            stories=tuple(self._stories()),
+            stories=tuple(stories),
             wrong=tuple(wrong),
             seconds=seconds,
             cpu_seconds=child.cpu,
             peak_bytes=child.peak_bytes,
             exit_code=code,
             kills=tuple(self._kills),
+            struck=tuple(self.chaos.struck) if self.chaos else (),
+            took=tuple(sorted(self._took(stories))),
         )
 
     async def _move(self, child: Child | Fleet, board: Board) -> None:
@@ -122,6 +141,8 @@ class Demo:
                 group.create_task(self._travel(journey, board))
             if self.crashes:
                 group.create_task(self._crash(child, board))
+            if self.chaos and isinstance(child, Fleet):
+                group.create_task(self._storm(self.chaos, child, board))
             await self._watch(child, board)
             for task in looking:
                 task.cancel()
@@ -131,8 +152,7 @@ class Demo:
         recipient = user_account(self.settings, journey.destination, journey.user)
         depositor = self._depositor(journey)
         wanted = (depositor.account, recipient, journey.shares)
-        while journey.number >= self.transfers - self.crashes + self._due:
-            await asyncio.sleep(0.05)
+        await self._turn_of(journey)
         for attempt in range(1, TRIES + 1):
             try:
                 await self._deposit(journey, depositor, recipient)
@@ -153,10 +173,30 @@ class Demo:
         msg = f"deposit {journey.number} did not become final"
         raise Unavailable(msg)
 
+    async def _turn_of(self, journey: Journey) -> None:
+        """Wait for a journey's time by the rate; the last ones wait for kills, or the end of chaos."""
+        if self.rate:
+            await asyncio.sleep(self._began + journey.number / self.rate - time.time())
+        while journey.number >= self.transfers - self._kept + self._due:
+            await asyncio.sleep(0.05)
+
+    @property
+    def _kept(self) -> int:
+        """How many of the last deposits are kept back at first."""
+        return min(KEPT, self.transfers // 2) if self.chaos else self.crashes
+
+    async def _storm(self, chaos: Chaos, fleet: Fleet, board: Board) -> None:
+        """Let chaos last as long as deposits are made, then make those that were kept back."""
+        await chaos.run(fleet, (self.transfers - self._kept) / self.rate, board.say)
+        self._due = self._kept
+
     async def _deposit(self, journey: Journey, depositor: Depositor, recipient: Account) -> None:
         """A user's deposits on one chain are made one after the other."""
         async with self._turns.setdefault((journey.source, journey.user), asyncio.Lock()):
-            await depositor.deposit(journey.asset, journey.shares, journey.destination, recipient)
+            tx = await depositor.deposit(
+                journey.asset, journey.shares, journey.destination, recipient
+            )
+            self._made_at[tx] = time.time()
 
     def _deposited(self, journey: Journey, board: Board) -> None:
         """A journey's deposit stands in a block, perhaps not for the first time."""
@@ -238,6 +278,14 @@ class Demo:
             found = tracks.status(Filter(limit=self.transfers * 2))
             stories = [story for track in found for story in tracks.trace(track.told.id.hex())]
         return sorted(stories, key=lambda story: story.track.seen_at)
+
+    def _took(self, stories: Sequence[Story]) -> Iterator[float]:
+        for story in stories:
+            made = self._made_at.get(story.track.told.source_tx)
+            for fact in story.facts:
+                if made is not None and fact.stage is Stage.DELIVERED:
+                    yield fact.at - made
+                    break
 
     @property
     def _tracker(self) -> Path:

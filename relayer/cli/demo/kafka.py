@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from relayer.app.bus import cluster_of
 from relayer.app.topics import topics_of
@@ -15,34 +16,52 @@ from relayer.domain.errors import Fatal
 from relayer.process_settings import BusSettings
 from relayer.settings import Settings
 
+if TYPE_CHECKING:
+    from relayer.devnet.kafka.broker import LocalKafka
+
 OWN_SESSION: Final = 2.0
 """Seconds of a session on a broker of our own, which allows less than others do."""
 
 
-def bus_on(servers: str, session: float) -> BusSettings:
-    """Return the settings of a bus on a Kafka that need not have more than one broker."""
+BROKERS: Final = 3
+"""Brokers of the cluster under chaos: one may be lost, two acknowledge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """A bus, and the brokers under it where they are ours to kill."""
+
+    bus: BusSettings
+    brokers: LocalKafka | None = None
+
+
+def bus_on(servers: str, session: float, brokers: int = 1) -> BusSettings:
+    """Return the settings of a bus on a Kafka of so many brokers, or more."""
     return BusSettings(
         kind="kafka",
         servers=tuple(servers.split(",")),
-        replication=1,
-        min_insync=1,
+        replication=min(3, brokers),
+        min_insync=min(2, brokers),
         session_seconds=session,
     )
 
 
 @contextlib.contextmanager
-def broker(address: str | None) -> Iterator[BusSettings]:
-    """Yield the bus at the address given, or on a broker that lives as long as this does.
+def broker(address: str | None, *, chaos: bool = False) -> Iterator[Kafka]:
+    """Yield the bus at the address given, or on brokers that live as long as this does.
 
-    Raises `KafkaMissing` in one line when there is none and none can be started.
+    For chaos those are three, with the session that a cluster allows. Raises `KafkaMissing` in one
+    line when there is none and none can be started.
     """
+    usual = BusSettings().session_seconds
     if address is not None:
-        yield bus_on(address, BusSettings().session_seconds)
+        yield Kafka(bus=bus_on(address, usual))
         return
     from relayer.devnet.kafka.broker import LocalKafka
 
-    with LocalKafka() as kafka:
-        yield bus_on(kafka.servers, OWN_SESSION)
+    count, session = (BROKERS, usual) if chaos else (1, OWN_SESSION)
+    with LocalKafka(brokers=count) as brokers:
+        yield Kafka(bus=bus_on(brokers.servers, session, count), brokers=brokers)
 
 
 @contextlib.asynccontextmanager
@@ -58,6 +77,6 @@ async def fleet(settings: Settings, bus: BusSettings) -> AsyncIterator[Fleet]:
         raise Fatal(msg)
     await create(cluster, catalog)
     try:
-        yield Fleet(settings.base / "config.toml", bus)
+        yield Fleet(settings, bus)
     finally:
         await delete(cluster, catalog)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from relayer.cli.chain import short_name
 from relayer.cli.demo.books import Books
+from relayer.cli.demo.chaos import Struck, gaps
 from relayer.domain.address import ChainId
 from relayer.domain.amount import format_shares
 from relayer.domain.stage import Stage
@@ -120,6 +121,29 @@ def total(books: Books, asset: str) -> Interval:
             low, high = sums.low + k.low, sums.high + k.high
             sums = Interval.exactly(low) if low == high else Interval(low=low, high=high)  # type: ignore[arg-type]  # sums of shares are shares
     return sums
+
+
+def chaos_table(struck: Sequence[Struck], stories: Sequence[Story]) -> Table:
+    """One row per blow: when, who, and how long until every chain was written to again."""
+    acted: dict[ChainId | None, list[float]] = {}
+    for story in stories:
+        sent = [fact.at for fact in story.facts if fact.stage is Stage.SUBMITTED]
+        acted.setdefault(story.track.told.destination, []).extend(sent[:1])
+    table = Table(title="Chaos", title_justify="left")
+    table.add_column("second", justify="right")
+    table.add_column("what happened")
+    table.add_column("all chains written to again, s", justify="right")
+    for one, gap in zip(struck, gaps(struck, list(acted.values())), strict=True):
+        table.add_row(f"{one.at:.0f}", one.blow.words, f"{gap:.1f}")
+    return table
+
+
+def percentiles(took: Sequence[float]) -> str:
+    """Median, 99th percentile and worst of seconds in ascending order."""
+    if not took:
+        return "nothing was delivered"
+    p50, p99 = took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)]
+    return f"deposit in its block to final delivery: p50 {p50:.1f} s, p99 {p99:.1f} s, worst {took[-1]:.1f} s"
 
 
 def latencies(stories: Sequence[Story]) -> str:
