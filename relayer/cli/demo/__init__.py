@@ -43,8 +43,16 @@ class _Wish:
         if not 0 <= self.crashes <= self.transfers:
             msg = "each SIGKILL needs a transfer in flight: at most as many as --transfers"
             raise click.BadParameter(msg, param_hint="--crash")
-        if self.chaos is not None and not self.rate:
+        if self.chaos is None:
+            return
+        from relayer.cli.demo.chaos import LEAST, kept_back
+
+        if not self.rate:
             msg = "chaos lasts as long as deposits are made: give a --rate"
+            raise click.BadParameter(msg, param_hint="--chaos")
+        seconds = (self.transfers - kept_back(self.transfers)) / self.rate
+        if seconds < LEAST * self.chaos:
+            msg = f"deposits are made for {seconds:.0f} s: at least {LEAST} times as long as this"
             raise click.BadParameter(msg, param_hint="--chaos")
 
 

@@ -25,6 +25,10 @@ LEAST: Final = 4
 AWAY: Final = 0.6
 """Part of a beat for which a broker is away."""
 
+_KEPT: Final = 18
+"""One deposit of each asset on each route: delivered after the last blow, they show that no lane is
+stuck and nothing halted."""
+
 _JOINS: Final = "relayer-three"
 
 
@@ -50,6 +54,11 @@ class Blow:
     def words(self) -> str:
         """Who and what."""
         return f"{'broker ' if self.name.isdigit() else ''}{self.name} {self.kind}"
+
+
+def kept_back(transfers: int) -> int:
+    """Return how many of the deposits are not made before chaos is over."""
+    return min(_KEPT, transfers // 2)
 
 
 def blows(

@@ -24,10 +24,10 @@ MONITORS: Final = {"monitor-one": "file:keys/monitor", "monitor-two": "file:keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A process: its name, the service it runs, and its own settings beside those of all."""
+    """A process: its name, what it runs, and its own settings beside those of all."""
 
     name: str
-    service: str
+    services: tuple[str, ...]
     own: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -36,13 +36,13 @@ def crew_of(settings: Settings) -> list[Member]:
     first, *others = [
         Member(
             name=f"attester-{one.name}",
-            service="attester",
+            services=("attester",),
             own={"attesters": [one.model_dump(mode="json")]},
         )
         for one in settings.attesters
     ]
     watching = [
-        Member(name=name, service="monitor", own={"monitor": {"key": key}})
+        Member(name=name, services=("monitor",), own={"monitor": {"key": key}})
         for name, key in MONITORS.items()
     ]
     return [
@@ -54,13 +54,13 @@ def crew_of(settings: Settings) -> list[Member]:
         *others,
         replica("listener-two"),
         watching[1],
-        Member(name="tracker", service="tracker"),
+        Member(name="tracker", services=("tracker",)),
     ]
 
 
 def replica(name: str) -> Member:
     """Return one more process of the service that its name begins with."""
-    return Member(name=name, service=name.partition("-")[0])
+    return Member(name=name, services=(name.partition("-")[0],))
 
 
 def shared(settings: Settings, bus: BusSettings) -> dict[str, Any]:
@@ -112,13 +112,13 @@ class Fleet:
         """Make a process with a folder of its own, save the tracker: its file is read by all."""
         logs = self.settings.base / "processes"
         logs.mkdir(exist_ok=True)
-        folder = {} if member.service == "tracker" else {"state_dir": str(logs / member.name)}
+        folder = {} if "tracker" in member.services else {"state_dir": str(logs / member.name)}
         told = shared(self.settings, self.bus)
         child = self._members[member.name] = Child(
             config=self.settings.base / "config.toml",
             log=logs / f"{member.name}.log",
-            services=(member.service,),
-            variables=variables_of(told) | variables_of({**member.own, **folder}),
+            services=member.services,
+            variables=variables_of(told) | variables_of({**folder, **member.own}),
         )
         return child
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from relayer.app.chains import ChainKit, kit_for
 from relayer.cli.demo.books import Books, delivered_once, read_books, unchanged
-from relayer.cli.demo.chaos import Chaos, Struck
+from relayer.cli.demo.chaos import Chaos, Struck, kept_back
 from relayer.cli.demo.child import Child
 from relayer.cli.demo.crashes import Moment, moments
 from relayer.cli.demo.finality import Finality
@@ -27,9 +27,6 @@ from relayer.domain.stage import Stage
 from relayer.ports.chain import ChainReader, Depositor
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings
-
-KEPT = 18
-"""Deposits kept back until chaos is over: one of each asset on each route shows that all lanes live."""
 
 TRIES = 5
 """How often a user makes a deposit that a chain refuses or undoes."""
@@ -183,7 +180,7 @@ class Demo:
     @property
     def _kept(self) -> int:
         """How many of the last deposits are kept back at first."""
-        return min(KEPT, self.transfers // 2) if self.chaos else self.crashes
+        return kept_back(self.transfers) if self.chaos else self.crashes
 
     async def _storm(self, chaos: Chaos, fleet: Fleet, board: Board) -> None:
         """Let chaos last as long as deposits are made, then make those that were kept back."""
