@@ -175,11 +175,31 @@ async def begin(client: Any) -> None:
 
 
 async def end(stopping: Any, what: str) -> None:
-    """Await the end of a client, not for ever; trouble on the way out is no trouble."""
+    """Await the end of a client, not for ever; trouble on the way out is no trouble.
+
+    In a task of its own: aiokafka takes a cancellation that meets it here for one of its own, and
+    whoever was cancelled would live on.
+    """
+    ending = asyncio.ensure_future(stopping)
     try:
-        async with asyncio.timeout(LAST_WORDS):
-            await stopping
-    except TROUBLE as error:
+        await asyncio.wait([ending], timeout=LAST_WORDS)
+    except asyncio.CancelledError:
+        await asyncio.wait([ending], timeout=LAST_WORDS)
+        raise
+    finally:
+        if not ending.done():
+            ending.cancel()
+            await asyncio.wait([ending], timeout=LAST_WORDS)
+        _ended(ending, what)
+
+
+def _ended(ending: asyncio.Future[Any], what: str) -> None:
+    """Say how a client has ended, and raise what is not trouble of the cluster."""
+    if not ending.done() or ending.cancelled():
+        _log.info("bus.ended_badly", client=what, error="it takes too long")
+    elif (error := ending.exception()) is not None:
+        if not isinstance(error, TROUBLE):
+            raise error
         _log.info("bus.ended_badly", client=what, error=str(error) or type(error).__name__)
 
 

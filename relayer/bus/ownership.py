@@ -36,6 +36,9 @@ async def keep(
         lost = await _once(own, body)
         if lost is None:
             return
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            # A TaskGroup that winds down after an error keeps a cancellation to itself.
+            raise asyncio.CancelledError
         if loop.time() - began > LONGEST_DELAY:
             delay = FIRST_DELAY
         _log.warning("bus.partition_lost", reason=lost, again_in_seconds=delay)

@@ -18,7 +18,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from relayer.app.chains import kit_for
+from relayer.app.chains import ChainKit, kit_for
 from relayer.chains.evm.rpc import EvmRpc
 from relayer.chains.evm.setup import EvmSetup
 from relayer.chains.gateway.configure import MODES, approval, call
@@ -65,6 +65,7 @@ class Scene:
     tron: ChainId
     solana: ChainId
     child: Child
+    kits: dict[ChainId, ChainKit]
     depositors: dict[ChainId, Depositor]
     rpc: SolanaRpc
     evm_rpc: EvmRpc
@@ -83,6 +84,13 @@ class Scene:
     def user(self, chain: ChainId, number: int = 0) -> Account:
         """A user's account on a chain."""
         return user_account(self.settings, chain, number)
+
+    def attester(self, name: str, chain: ChainId) -> bytes:
+        """An attester's public key as a chain knows it."""
+        ring = self.world.bridge.nodes.ring
+        on_solana = chain == self.solana
+        key = ring.ed25519 if on_solana else ring.evm
+        return key(f"attester {name} {'solana' if on_solana else 'evm'}").public
 
     def token(self, chain: ChainId, asset: str) -> Account:
         """The token or mint of an asset on a chain."""
@@ -217,8 +225,11 @@ class Scene:
         file = self.settings.path(self.settings.state_dir) / "tracker.db"
         if not file.exists():
             return []
-        with Tracks(file) as tracks:
-            found = tracks.status(Filter(limit=500))
+        try:
+            with Tracks(file) as tracks:
+                found = tracks.status(Filter(limit=500))
+        except Unavailable:  # it is being made
+            return []
         return [track.told for track in found if track.told.source_tx == tx]
 
     async def until(
@@ -272,6 +283,14 @@ class Scene:
 
     async def ordered(self, verb: Verb, told: TransferTold) -> bool:
         """Whether a signed order could be handed to a relayer that runs."""
+        try:
+            await hand_over(self.settings, None, SIGNED.encode(await self.signed(verb, told)))
+        except Unavailable:
+            return False
+        return True
+
+    async def signed(self, verb: Verb, told: TransferTold) -> Signed:
+        """An operator's signed order about a transfer."""
         now = int(time.time())
         command = Command(
             command=secrets.token_bytes(32),
@@ -285,12 +304,7 @@ class Scene:
         ring, body = self.world.bridge.nodes.ring, COMMAND.encode(command).decode()
         key = ring.ed25519("operator")
         signature = await key.sign(to_sign(Role.OPERATOR, body))
-        signed = Signed(role=Role.OPERATOR, key=key.public, body=body, signature=signature)
-        try:
-            await hand_over(self.settings, None, SIGNED.encode(signed))
-        except Unavailable:
-            return False
-        return True
+        return Signed(role=Role.OPERATOR, key=key.public, body=body, signature=signature)
 
     async def order(self, verb: str, name: str) -> str:
         """An operator's order about a transfer, by its id or transaction."""
@@ -306,7 +320,20 @@ async def scene_of(
     config["pace"] |= pace or {}
     next(a for a in config["assets"] if a["symbol"] == "NVDAx").update(limits)
     world.config_path.write_text(tomli_w.dumps(config))
-    settings = load(world.config_path)
+    child = Child(config=world.config_path, log=world.directory / "relayer.log")
+    await child.start()
+    try:
+        async with around(world, load(world.config_path), child) as scene:
+            yield scene
+        code = await child.stop()
+        assert code == 0, (world.directory / "relayer.log").read_text()[-3000:]
+    finally:
+        await child.kill()
+
+
+@asynccontextmanager
+async def around(world: LocalWorld, settings: Settings, child: Child) -> AsyncIterator[Scene]:
+    """A scene around a relayer's process, which is somebody else's to start and to end."""
     chains = {c.chain.partition(":")[0]: c for c in settings.chains}
     kits = {c.id: kit_for(settings, c, lambda *_: None) for c in chains.values()}
     nodes, bridge = world.bridge.nodes, world.bridge
@@ -315,8 +342,6 @@ async def scene_of(
         TronRpc(nodes.tron_url, nodes.tron_solidity),
         SolanaRpc(nodes.solana_url),
     )
-    child = Child(config=world.config_path, log=world.directory / "relayer.log")
-    await child.start()
     try:
         yield Scene(
             world=world,
@@ -325,6 +350,7 @@ async def scene_of(
             bnb=chains["eip155"].id,
             tron=chains["tron"].id,
             solana=chains["solana"].id,
+            kits=kits,
             depositors={c: k.depositor(user_secret(settings, c, 0)) for c, k in kits.items()},
             rpc=rpc,
             evm_rpc=evm,
@@ -333,10 +359,7 @@ async def scene_of(
             evm=EvmSetup(evm, Secp256k1Signer(nodes.evm_key)),
             tvm=TronSetup(tron, Secp256k1Signer(nodes.tron_key), poll_seconds=0.2),
         )
-        code = await child.stop()
-        assert code == 0, (world.directory / "relayer.log").read_text()[-3000:]
     finally:
-        await child.kill()
         for rpc_of in (evm, tron, rpc):
             await rpc_of.close()
         for kit in kits.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from relayer.app.bus import cluster_of
 from relayer.app.topics import topics_of
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka_topics import create, delete, present
-from relayer.cli.demo.fleet import Fleet
+from relayer.cli.demo.fleet import Fleet, Member
 from relayer.domain.errors import Fatal
 from relayer.process_settings import BusSettings
 from relayer.settings import Settings
@@ -65,9 +65,12 @@ def broker(address: str | None, *, chaos: bool = False) -> Iterator[Kafka]:
 
 
 @contextlib.asynccontextmanager
-async def fleet(settings: Settings, bus: BusSettings) -> AsyncIterator[Fleet]:
+async def fleet(
+    settings: Settings, bus: BusSettings, crew: Sequence[Member] = ()
+) -> AsyncIterator[Fleet]:
     """Make the topics, yield processes that are not started yet, and delete the topics again.
 
+    The processes are those of ``crew``, by default all of `crew_of`.
     Raises `Fatal` where such topics are already: those of a bridge that somebody runs.
     """
     cluster = cluster_of(settings.model_copy(update={"bus": bus}))
@@ -77,6 +80,6 @@ async def fleet(settings: Settings, bus: BusSettings) -> AsyncIterator[Fleet]:
         raise Fatal(msg)
     await create(cluster, catalog)
     try:
-        yield Fleet(settings, bus)
+        yield Fleet(settings, bus, crew)
     finally:
         await delete(cluster, catalog)

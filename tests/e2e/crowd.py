@@ -1,0 +1,196 @@
+"""A bridge over Kafka to be unkind to: three attesters and two monitors, each a process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from relayer.app.bus import cluster_of
+from relayer.app.topics import topics_of
+from relayer.bus.kafka import KafkaBus
+from relayer.cli.demo.books import Books, read_books, unchanged
+from relayer.cli.demo.fleet import Fleet, Member, crew_of, replica
+from relayer.cli.demo.kafka import fleet
+from relayer.devnet.world import LocalWorld
+from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.draft import Attestation
+from relayer.domain.errors import RecordRefused, Transient
+from relayer.domain.reasons import Reason
+from relayer.domain.records import INBOX, inbox
+from relayer.domain.stage import Stage
+from relayer.domain.transfer import Deposit
+from relayer.ports.bus import Follower
+from relayer.process_settings import BusSettings
+from relayer.services.tracks import Tracks
+from relayer.settings import Settings, load
+from tests.e2e.scene import PATIENCE, Scene, around
+
+LEASE_SECONDS = 6
+"""So that the gate closes soon after a monitor has died."""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """The processes, the bus between them, and users who deposit towards each chain."""
+
+    scene: Scene
+    fleet: Fleet
+    bus: KafkaBus
+    before: Books | None = None
+    _made: int = field(default=0, init=False)
+
+    async def deposit(self) -> list[str]:
+        """One more deposit towards each chain; their transactions."""
+        scene = self.scene
+        ring = (scene.bnb, scene.tron, scene.solana)
+        self._made += 1
+        shares = Shares((1_000 + self._made) * RAW_UNIT)
+        async with asyncio.TaskGroup() as group:
+            sent = [
+                group.create_task(
+                    scene.sent(source, destination, scene.user(destination, 1), shares=shares)
+                )
+                for source, destination in zip(ring, (*ring[1:], ring[0]), strict=True)
+            ]
+        return [task.result() for task in sent]
+
+    async def until(self, txs: Sequence[str], stage: Stage, reason: Reason | None = None) -> None:
+        """Wait until a transfer of each transaction is in a stage; forged ones may be beside it."""
+        waiting = list(txs)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while waiting := [tx for tx in waiting if not self._stands(tx, stage, reason)]:
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            stand = [(t.stage, t.reason, t.detail) for tx in waiting for t in self.scene.told(tx)]
+            msg = f"not {stage} {reason or ''} after {PATIENCE:.0f} s: {stand}"
+            raise AssertionError(msg) from None
+
+    def _stands(self, tx: str, stage: Stage, reason: Reason | None) -> bool:
+        told = self.scene.told(tx)
+        return any(one.stage is stage and reason in (None, one.reason) for one in told)
+
+    async def waited(self, txs: Sequence[str], reason: Reason) -> None:
+        """Wait until all have waited for this reason; a transfer may be tried again meanwhile."""
+        async with asyncio.timeout(PATIENCE):
+            while not all(reason in self._reasons(tx) for tx in txs):
+                await asyncio.sleep(0.1)
+
+    def _reasons(self, tx: str) -> set[Reason | None]:
+        file = self.scene.settings.path(self.scene.settings.state_dir) / "tracker.db"
+        with Tracks(file) as tracks:
+            stories = tracks.trace(tx)
+        return {fact.reason for story in stories for fact in story.facts}
+
+    async def delivered(self, txs: Sequence[str]) -> None:
+        """Wait until all are delivered."""
+        await self.until(txs, Stage.DELIVERED)
+
+    async def restart(self, name: str, **variables: str) -> None:
+        """Start a process, anew if it runs, with more environment variables."""
+        child = self.fleet[name]
+        await child.kill()
+        child.variables = {**child.variables, **variables}
+        await child.start()
+
+    def said(self, name: str, words: str) -> bool:
+        """Whether a process has logged these words."""
+        return words in self.fleet[name].log.read_text(encoding="utf-8", errors="replace")
+
+    async def hears(self, name: str, words: str) -> None:
+        """Wait until it has."""
+        async with asyncio.timeout(30):
+            while not self.said(name, words):
+                await asyncio.sleep(0.1)
+
+    async def answers(self, deposit: Deposit, attester: bytes) -> set[bytes]:
+        """The digests over which an attester has signed for a deposit, by the whole inbox."""
+        assert deposit.destination is not None
+        found: set[bytes] = set()
+        async with aclosing(self.bus.follow(inbox(deposit.destination), None)) as follower:
+            reading = asyncio.create_task(_answers(follower, deposit, attester, found))
+            await follower.caught_up.wait()
+            reading.cancel()
+            await asyncio.wait([reading])
+        return found
+
+    async def found(self, tx: str) -> Deposit:
+        """The final deposit of a transaction, by its chain."""
+        async with asyncio.timeout(30):
+            while True:
+                for deposit in (await self.books()).deposits:
+                    if deposit.location.tx == tx:
+                        return deposit
+                await asyncio.sleep(0.3)
+
+    async def books(self) -> Books:
+        """What the chains say of all transfers."""
+        while True:
+            try:
+                return await read_books([kit.reader() for kit in self.scene.kits.values()])
+            except Transient:
+                await asyncio.sleep(0.3)
+
+    async def wrong(self) -> list[str]:
+        """What the chains' books have against the bridge: a forged or second delivery, moved K."""
+        books = await self.books()
+        deposits = {deposit.id for deposit in books.deposits}
+        ids = [delivery.id for delivery in books.deliveries]
+        twice = [f"{one.hex()} twice" for one in set(ids) if ids.count(one) > 1]
+        forged = [f"{one.hex()} forged" for one in ids if one not in deposits]
+        assert self.before is not None
+        return [*twice, *forged, *unchanged(self.before, books)]
+
+
+async def _answers(
+    follower: Follower, deposit: Deposit, attester: bytes, found: set[bytes]
+) -> None:
+    async for record in follower:
+        try:
+            told = INBOX.decode(record.value or b"")
+        except RecordRefused:
+            continue
+        if isinstance(told, Attestation) and (told.id, told.attester) == (deposit.id, attester):
+            found.add(told.digest)
+
+
+def _crew(settings: Settings) -> list[Member]:
+    """Listener and tracker in one process, everything else by itself, and quick to wait."""
+    state = {"state_dir": str(settings.state_dir)}
+    core = Member(name="core", services=("listener", "tracker"), own=state)
+    relayer = replace(replica("relayer-one"), own={"pace": {"quorum_seconds": 1.5}})
+    others = [m for m in crew_of(settings) if m.services[0] in {"attester", "monitor"}]
+    return [core, relayer, *map(_quick, others)]
+
+
+def _quick(member: Member) -> Member:
+    """With short leases, if it is a monitor."""
+    if member.services != ("monitor",):
+        return member
+    return replace(
+        member, own={"monitor": {**member.own["monitor"], "lease_seconds": LEASE_SECONDS}}
+    )
+
+
+@asynccontextmanager
+async def crowd_of(world: LocalWorld, bus: BusSettings) -> AsyncIterator[Crowd]:
+    """Start all, yield, and end all; a process that has ended by itself fails the test."""
+    own = {"state_dir": Path("crowd"), "bus": bus}
+    settings = load(world.config_path).model_copy(update=own)
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(fleet(settings, bus, _crew(settings)))
+        kafka = KafkaBus(cluster_of(settings), topics_of(settings))
+        await stack.enter_async_context(kafka)
+        scene = await stack.enter_async_context(around(world, settings, made["core"]))
+        crowd = Crowd(scene=scene, fleet=made, bus=kafka)
+        crowd.before = await crowd.books()
+        await made.start()
+        try:
+            yield crowd
+            made.check()
+        finally:
+            code = await made.stop()
+        assert code == 0
