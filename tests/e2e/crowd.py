@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import aiohttp
 
 from relayer.app.bus import cluster_of
 from relayer.app.topics import topics_of
@@ -16,6 +18,7 @@ from relayer.cli.demo.fleet import Fleet, Member, crew_of, replica
 from relayer.cli.demo.kafka import fleet
 from relayer.devnet.world import LocalWorld
 from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import Attestation
 from relayer.domain.errors import RecordRefused, Transient
 from relayer.domain.reasons import Reason
@@ -30,6 +33,15 @@ from tests.e2e.scene import PATIENCE, Scene, around
 
 LEASE_SECONDS = 6
 """So that the gate closes soon after a monitor has died."""
+
+QUICK = {"pace": {"quorum_seconds": 1.5}}
+"""So that a relayer asks others soon when an attester is silent."""
+
+_REFUSALS = ("relayer_records_refused_total", "relayer_attestations_declined_total")
+
+
+def _counts(line: str, why: Distrust | Decline) -> bool:
+    return f'reason="{why}"' in line and not line.endswith(" 0.0")
 
 
 @dataclass(slots=True)
@@ -96,15 +108,18 @@ class Crowd:
         child.variables = {**child.variables, **variables}
         await child.start()
 
-    def said(self, name: str, words: str) -> bool:
-        """Whether a process has logged these words."""
-        return words in self.fleet[name].log.read_text(encoding="utf-8", errors="replace")
-
-    async def hears(self, name: str, words: str) -> None:
-        """Wait until it has."""
-        async with asyncio.timeout(30):
-            while not self.said(name, words):
-                await asyncio.sleep(0.1)
+    async def refuses(self, name: str, why: Distrust | Decline) -> None:
+        """Wait until a process has counted a record or a request that it refused for a reason."""
+        port = self.scene.settings.base / "processes" / name / "http.port"
+        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientError):  # it may be starting
+                    url = f"http://127.0.0.1:{port.read_text()}/metrics"
+                    async with session.get(url) as answer:
+                        lines = (await answer.text()).splitlines()
+                    if any(line.startswith(_REFUSALS) and _counts(line, why) for line in lines):
+                        return
+                await asyncio.sleep(0.2)
 
     async def answers(self, deposit: Deposit, attester: bytes) -> set[bytes]:
         """The digests over which an attester has signed for a deposit, by the whole inbox."""
@@ -161,7 +176,7 @@ def _crew(settings: Settings) -> list[Member]:
     """Listener and tracker in one process, everything else by itself, and quick to wait."""
     state = {"state_dir": str(settings.state_dir)}
     core = Member(name="core", services=("listener", "tracker"), own=state)
-    relayer = replace(replica("relayer-one"), own={"pace": {"quorum_seconds": 1.5}})
+    relayer = replace(replica("relayer-one"), own=QUICK)
     others = [m for m in crew_of(settings) if m.services[0] in {"attester", "monitor"}]
     return [core, relayer, *map(_quick, others)]
 

@@ -16,6 +16,7 @@ from relayer.cli.demo.kafka import OWN_SESSION, bus_on
 from relayer.devnet.world import LocalWorld
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.command import Verb
+from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import SigningRequest
 from relayer.domain.reasons import Reason
 from relayer.domain.records import REQUESTS, SIGNING_REQUESTS
@@ -50,10 +51,10 @@ async def test_an_attesters_key_in_the_wrong_hands_mints_nothing(crowd: Crowd) -
     """It signs garbage and twice the shares, and asks the others for deposits that nobody made."""
     async with turned(crowd, "three") as turncoat:
         await crowd.delivered(await crowd.deposit())
-        await crowd.hears("relayer-one", "attestation.forged")
+        await crowd.refuses("relayer-one", Distrust.FORGED_SIGNATURE)
         for honest in ("attester-one", "attester-two"):
-            await crowd.hears(honest, "not that of its rebuilt payload")
-            await crowd.hears(honest, "has no such deposit")
+            await crowd.refuses(honest, Decline.OTHER_DRAFT)
+            await crowd.refuses(honest, Decline.NOT_ON_CHAIN)
     await crowd.fleet["attester-three"].start()
 
     assert turncoat.lies >= 3
@@ -97,7 +98,7 @@ async def test_with_two_attesters_dead_nothing_is_delivered_until_one_returns(
     assert not {d.id for d in (await crowd.books()).deliveries} & {voided.id}
     await crowd.fleet["attester-two"].start()
     await crowd.delivered(txs[:2])
-    await crowd.hears("attester-one", "is bound to void")
+    await crowd.refuses("attester-one", Decline.BOUND)
     assert scene.told(txs[2])[0].stage is not Stage.DELIVERED
     await crowd.fleet["attester-three"].start()
     await crowd.delivered(txs)
@@ -121,13 +122,13 @@ async def test_with_one_of_two_monitors_dead_the_gate_closes_until_it_returns(
 
 
 async def _signed(crowd: Crowd, deposit: Deposit, kind: ActKind, name: str) -> None:
-    """Ask for an act, again and again, until an attester has signed it."""
+    """Ask for an act, again and again, until an attester has signed it, and the drafts are dead."""
     assert deposit.destination is not None
     drafter = crowd.scene.kits[deposit.destination].drafter(None)
     key = crowd.scene.attester(name, deposit.destination)
     told = crowd.scene.told(deposit.location.tx)
     order = await crowd.scene.signed(Verb.REFUND, told[0]) if kind is ActKind.VOID else None
-    digests: set[bytes] = set()
+    digests, dies_at = set[bytes](), 0
     async with asyncio.timeout(30):
         while not digests & await crowd.answers(deposit, key):
             dies_at = int(time.time()) + LEASE_SECONDS // 2
@@ -137,6 +138,7 @@ async def _signed(crowd: Crowd, deposit: Deposit, kind: ActKind, name: str) -> N
             value = REQUESTS.encode(request)
             await crowd.bus.publish([Out(topic=SIGNING_REQUESTS, partition=0, key="", value=value)])
             await asyncio.sleep(0.3)
+    await asyncio.sleep(dies_at - time.time())
 
 
 def _richer_receipts(method: str, params: Sequence[Any], true: Any) -> Any:
