@@ -47,7 +47,11 @@ class Members:
                     command=("-m", "benchmarks.kafka.traced", str(place / "notes")),
                     services=services,
                     variables={
-                        **(variables_of(self.bus) if self.bus else {}),
+                        **variables_of(
+                            {"bus": self.bus.model_dump(mode="json", exclude_defaults=True)}
+                            if self.bus
+                            else {}
+                        ),
                         "RELAYER_STATE_DIR": str(place),
                         "RELAYER_LOG__FORMAT": "json",
                     },
