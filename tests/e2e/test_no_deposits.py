@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -32,7 +33,7 @@ from relayer.domain.address import (
     chain_key,
     word_of,
 )
-from relayer.domain.amount import RAW_UNIT
+from relayer.domain.amount import RAW_UNIT, Shares
 from relayer.domain.errors import Rejected
 from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit
@@ -263,14 +264,67 @@ async def test_what_is_no_deposit_is_ignored(scene: Scene, name: str) -> None:
 
     assert told.recipient == Account(SOMEBODY)
     assert scene.told(ignored) == []
-    kit = kit_for(scene.settings, scene.settings.chain(scene.solana), lambda *_: None)
+    burns = await _deposits(scene, scene.solana)
+    assert good in burns
+    assert ignored not in burns
+
+
+async def _deposits(scene: Scene, chain: ChainId) -> set[str]:
+    """The transactions of all final deposits of a chain."""
+    kit = kit_for(scene.settings, scene.settings.chain(chain), lambda *_: None)
     reader = kit.reader()
     head = await reader.final_head()
     facts = await reader.history(reader.first_height, head.height)
     await kit.close()
-    burns = {fact.location.tx for fact in facts if isinstance(fact, Deposit)}
-    assert good in burns
-    assert ignored not in burns
+    return {fact.location.tx for fact in facts if isinstance(fact, Deposit)}
+
+
+async def _mined_and_undone_on_bnb(scene: Scene, deposit: Coroutine[Any, Any, str]) -> str:
+    anvil = scene.world.anvil.rpc
+    await anvil.call("evm_setIntervalMining", 0)
+    sending = asyncio.create_task(deposit)
+    while int((await anvil.call("txpool_status"))["pending"], 16) < 2:
+        await asyncio.sleep(0.05)
+    await anvil.call("evm_mine")
+    tx = await sending
+    await anvil.call("anvil_rollback", 1)
+    await anvil.call("evm_setIntervalMining", 1)
+    return tx
+
+
+async def _mined_and_undone_on_tron(scene: Scene, deposit: Coroutine[Any, Any, str]) -> str:
+    tron = scene.world.tron
+    tron.faults.stall()
+    sending = asyncio.create_task(deposit)
+    while not sending.done():
+        await tron.node.produce()
+        await asyncio.sleep(0.2)
+    await tron.faults.reorg(1)
+    tron.faults.resume()
+    return sending.result()
+
+
+@pytest.mark.parametrize("source", ["bnb", "tron"])
+async def test_a_deposit_in_a_reorged_block_of_a_gateway_is_ignored(
+    scene: Scene, source: str
+) -> None:
+    """It was mined, and is gone before it is final: its id goes to the next deposit, of more shares."""
+    chain, undone = (
+        (scene.bnb, _mined_and_undone_on_bnb)
+        if source == "bnb"
+        else (scene.tron, _mined_and_undone_on_tron)
+    )
+    to = scene.user(scene.solana, 1)
+
+    gone = await undone(scene, scene.sent(chain, scene.solana, to, shares=Shares(2 * UNIT)))
+    good = await scene.sent(chain, scene.solana, to, shares=Shares(3 * UNIT))
+    (told,) = await scene.until(good, Stage.DELIVERED)
+
+    assert told.shares == 3 * UNIT
+    assert scene.told(gone) == []
+    final = await _deposits(scene, chain)
+    assert good in final
+    assert gone not in final
 
 
 async def test_the_books_are_whole_after_all_that(scene: Scene) -> None:
