@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -9,15 +10,19 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
+from relayer.bus.kafka import KafkaBus
 from relayer.bus.kafka_client import Cluster
 from relayer.devnet.child import free_port
-from relayer.devnet.kafka.broker import LocalKafka
+from relayer.devnet.kafka.broker import QUICK, LocalKafka
 from relayer.devnet.kafka.jars import KafkaMissing
 
 ADDRESS = "XSTOCKS_TEST_KAFKA"
 """Names the variable with host:port of a running Kafka; the tests make and delete topics there."""
 
-IMAGE = "apache/kafka:4.1.0"
+IMAGE = "XSTOCKS_TEST_KAFKA_IMAGE"
+"""Names the variable with another image than the official one, such as scripts/kafka-image makes."""
+
+OFFICIAL = "apache/kafka:4.1.0"
 
 
 @contextlib.contextmanager
@@ -73,23 +78,35 @@ def _in_docker() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
 
     port = free_port()
-    container = DockerContainer(IMAGE).with_bind_ports(port, port)
-    for name, value in {
-        "KAFKA_NODE_ID": "1",
-        "KAFKA_PROCESS_ROLES": "broker,controller",
-        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:29093",
-        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "KAFKA_LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:29093",
-        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-    }.items():
-        container = container.with_env(name, value)
+    container = DockerContainer(os.environ.get(IMAGE, OFFICIAL)).with_bind_ports(port, port)
+    for name, value in _settings(port).items():
+        container = container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", value)
     with container:
-        yield f"127.0.0.1:{port}"
+        servers = f"127.0.0.1:{port}"
+        asyncio.run(_reached(servers))
+        yield servers
+
+
+def _settings(port: int) -> dict[str, str]:
+    return {
+        "node.id": "1",
+        "process.roles": "broker,controller",
+        "controller.quorum.voters": "1@localhost:29093",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://:{port},CONTROLLER://:29093",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        **QUICK,
+    }
+
+
+async def _reached(servers: str) -> None:
+    """Wait for Kafka itself: the engine accepts connections before there is a broker."""
+    async with KafkaBus(cluster(servers), []):
+        pass
 
 
 def session_seconds(own: float) -> float:

@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 _PREFIX: Final = "xstocks-kafka-"
 _START_TIMEOUT: Final = 90.0
 _STOP_TIMEOUT: Final = 10.0
+QUICK: Final = {
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",
+    "transaction.max.timeout.ms": "15000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+}
+"""Settings of any broker that tests and demos run on: what happens to it shows within seconds."""
+
 _LOGGING: Final = """\
 status = error
 appender.file.type = File
@@ -184,18 +197,10 @@ class LocalKafka:
             f"CONTROLLER://127.0.0.1:{ports.control}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._folder / str(number) / "data"),
-            "auto.create.topics.enable": "false",
-            "group.initial.rebalance.delay.ms": "0",
-            "group.min.session.timeout.ms": "1000",
-            "offsets.topic.num.partitions": "4",
+            **QUICK,
             "offsets.topic.replication.factor": copies,
-            "transaction.state.log.num.partitions": "4",
             "transaction.state.log.replication.factor": copies,
             "transaction.state.log.min.isr": least,
-            "broker.heartbeat.interval.ms": "500",
-            "broker.session.timeout.ms": "3000",
-            "transaction.max.timeout.ms": "15000",
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
             **(self._guard.properties(*astuple(ports)) if self._guard else {}),
             **self._settings,
         }
