@@ -19,7 +19,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class _Reads:
+class Reads:
     """The reads under way: whoever asked may be cancelled, the read goes on for the others."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class _Reads:
             task.cancel()
 
 
-class Joined(_Reads, Generic[K, V]):
+class Joined(Reads, Generic[K, V]):
     """Equal questions of one turn of the event loop are one read."""
 
     def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
@@ -54,13 +54,13 @@ class Joined(_Reads, Generic[K, V]):
         return await asyncio.shield(answer)
 
     async def _tell(self, key: K, answer: asyncio.Future[V]) -> None:
-        with _told(answer):
+        with told(answer):
             await asyncio.sleep(0)
             del self._waiting[key]
             answer.set_result(await self._read(key))
 
 
-class Gathered(_Reads, Generic[K, V]):
+class Gathered(Reads, Generic[K, V]):
     """Questions that come while a read is under way are one read after it.
 
     They wait ``patience`` seconds at most: a read that hangs delays nobody but its own.
@@ -95,7 +95,7 @@ class Gathered(_Reads, Generic[K, V]):
 
     async def _tell(self, asked: tuple[dict[K, None], asyncio.Future[Mapping[K, V]]]) -> None:
         wanted, answer = asked
-        with _told(answer):
+        with told(answer):
             await self._turn()
             if self._next is asked:
                 self._next = None
@@ -117,7 +117,7 @@ class Gathered(_Reads, Generic[K, V]):
 
 
 @contextlib.contextmanager
-def _told(answer: asyncio.Future[Any]) -> Iterator[None]:
+def told(answer: asyncio.Future[Any]) -> Iterator[None]:
     """Whatever ends a read, who waits for its answer hears of it."""
     try:
         yield

@@ -1,8 +1,9 @@
 """One reader for those parts of a process that check: what several ask at once is read once.
 
-What is remembered is only what cannot change: a deposit that was read, final, at its place. What
-can change (a head, a receipt, the absence of either) is read anew for each who asks, and begins
-after they asked: a question joins a read that has not begun yet, never one under way.
+What is remembered is only what cannot change: a deposit that was read, final, at its place, and
+the ranges of final history that were read last. What can change (a head, a receipt, the absence of
+either) is read anew for each who asks, and begins after they asked: a question joins a read that
+has not begun yet, never one under way.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
 from relayer.ports.gather import PATIENCE, Gathered, Joined
+from relayer.ports.histories import Histories
 
 KEPT: Final = 5_000
 """Places whose deposits are remembered: more than are under way at once, a few MB."""
@@ -37,6 +39,7 @@ class SharedReader:
         self._places: Joined[tuple[Location, int], tuple[Deposit, ...]] = Joined(
             self._read_deposits
         )
+        self._histories = Histories(reader.history)
         self._heads: Joined[None, Head] = Joined(lambda _: reader.final_head())
         self._receipts: Gathered[TransferId, Receipt] = Gathered(
             reader.receipts, at_once=IDS_AT_ONCE, patience=patience
@@ -60,8 +63,8 @@ class SharedReader:
         return await self._heads.ask(None)
 
     async def history(self, first: int, last: int) -> Sequence[ChainFact]:
-        """Every fact in [first, last]; read each time."""
-        return await self._reader.history(first, last)
+        """Every fact in [first, last], which must be final: one read for all who ask for it."""
+        return await self._histories.ask(first, last)
 
     async def deposit_at(self, location: Location, height: int) -> Sequence[Deposit]:
         """The final deposits at a place: remembered once they are there, else read."""
@@ -86,7 +89,8 @@ class SharedReader:
 
     async def close(self) -> None:
         """Release connections; who still waits is told."""
-        for part in (self._places, self._heads, self._receipts, self._refunds):
+        parts = (self._places, self._histories, self._heads, self._receipts, self._refunds)
+        for part in parts:
             part.close()
         await self._reader.close()
 

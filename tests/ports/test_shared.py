@@ -19,6 +19,7 @@ from relayer.domain.transfer import (
     TransferId,
 )
 from relayer.ports.chain import Head
+from relayer.ports.histories import Histories
 from relayer.ports.shared import SharedReader
 from tests.domain.samples import BNB, deposit
 
@@ -268,15 +269,62 @@ async def test_refunds_asked_for_during_a_read_travel_together(chain: Chain) -> 
     assert chain.asked == [("refunded", (FIRST,)), ("refunded", (FIRST, SECOND, THIRD))]
 
 
-async def test_history_and_snapshots_are_read_each_time(chain: Chain) -> None:
+async def test_snapshots_are_read_each_time(chain: Chain) -> None:
     """They pass through: what they hold moves with the head."""
     reader = SharedReader(chain)
 
     for _ in range(2):
-        await reader.history(1, 2)
         await reader.snapshots()
 
-    assert [what for what, _ in chain.asked] == ["history", "snapshots"] * 2
+    assert [what for what, _ in chain.asked] == ["snapshots"] * 2
+
+
+async def test_a_range_of_final_history_is_read_once_for_all_who_ask(chain: Chain) -> None:
+    """Together, while the read is under way, or after it; another range is another read."""
+    chain.deposits = [deposit()]
+    reader = SharedReader(chain)
+    chain.open.clear()
+    first = asyncio.create_task(reader.history(1, 5_000))
+    await turns()
+    second = asyncio.create_task(reader.history(1, 5_000))
+    await turns()
+    first.cancel()
+    chain.open.set()
+
+    told = [await second, await reader.history(1, 5_000), await reader.history(5_001, 5_010)]
+
+    assert told == [(deposit(),)] * 3
+    assert chain.asked == [("history", (1, 5_000)), ("history", (5_001, 5_010))]
+
+
+async def test_a_range_that_could_not_be_read_is_read_anew(chain: Chain) -> None:
+    """All who waited are told; nothing of it is kept."""
+    reader = SharedReader(chain)
+    chain.broken = True
+    answers = await together(reader.history(1, 9), reader.history(1, 9))
+    chain.broken = False
+    chain.deposits = [deposit()]
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 2
+    assert await reader.history(1, 9) == (deposit(),)
+    assert len(chain.asked) == 2
+
+
+async def test_only_the_last_ranges_are_kept(chain: Chain) -> None:
+    """By their number, and by how many facts they hold."""
+    asked: list[tuple[int, int]] = []
+
+    async def read(first: int, last: int) -> Sequence[ChainFact]:
+        asked.append((first, last))
+        return [deposit()] * last
+
+    few = Histories(read, ranges=2, facts=100)
+    for last in (1, 2, 3, 1, 99, 101, 101):
+        await few.ask(1, last)
+
+    assert asked == [(1, last) for last in (1, 2, 3, 1, 99, 101, 101)]
+    await few.ask(1, 99)
+    assert asked[-1] == (1, 99)
 
 
 async def test_who_still_waits_when_it_closes_is_told(chain: Chain) -> None:
@@ -288,8 +336,8 @@ async def test_who_still_waits_when_it_closes_is_told(chain: Chain) -> None:
         for ask in (
             reader.deposit_at(PLACE, 10),
             reader.receipts([FIRST]),
-            reader.refunded([FIRST]),
             reader.final_head(),
+            reader.history(1, 2),
         )
     ]
     await turns()
