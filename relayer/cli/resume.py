@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from relayer.cli.options import config_option
+from relayer.cli.words import plain
 
 
 @click.command()
@@ -83,7 +84,8 @@ async def _list(halts: list[dict[str, object]]) -> None:
     if not halts:
         click.echo("no halt is in force")
     for halt in halts:
-        click.echo(f"{halt['digest']}  {halt['scope']} {halt['name']}  {halt['reason']}")
-        click.echo(f"    {halt['evidence']} (by {halt['raised_by']})")
+        said = {name: plain(value) for name, value in halt.items()}
+        click.echo(f"{said['digest']}  {said['scope']} {said['name']}  {said['reason']}")
+        click.echo(f"    {said['evidence']} (by {said['raised_by']})")
     if halts:
         click.echo("to lift them, give the same command their digests", err=True)

@@ -19,9 +19,12 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
     import time
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from relayer.cli.chain import short_name
+    from relayer.cli.trace import HINT
+    from relayer.cli.words import plain
     from relayer.domain.amount import format_shares
     from relayer.domain.transfer import ActKind
     from relayer.services.tracks import Filter, Tracks
@@ -39,7 +42,7 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
         table.add_row(
             told.id.hex()[:16],
             f"{short_name(told.source)} → {short_name(told.destination)}",
-            f"{format_shares(told.shares)} {told.asset}",
+            escape(f"{format_shares(told.shares)} {plain(told.asset)}"),
             f"{told.stage} ({told.act})" if told.act is not ActKind.DELIVER else told.stage,
             f"{time.time() - told.at:.0f} s",
             told.reason or "",
@@ -51,3 +54,4 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
         for (stage, reason), count in sorted(counts.items(), key=str)
     )
     console.print(summary or "no transfer is known yet")
+    click.echo(HINT, err=True)

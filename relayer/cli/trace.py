@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from relayer.cli.options import config_option
+from relayer.cli.words import plain
 
 if TYPE_CHECKING:
     from relayer.services.tracks import Story
+
+
+HINT = (
+    "this is what was told on the bus, and no proof: that is on the chains, the deposit on its source "
+    "and the receipt on its destination"
+)
 
 
 @click.command()
@@ -33,6 +40,7 @@ def command(config_path: Path, name: str) -> None:
         sys.exit(1)
     for story in stories:
         _tell(story)
+    click.echo(HINT, err=True)
 
 
 def _tell(story: Story) -> None:
@@ -48,14 +56,14 @@ def _tell(story: Story) -> None:
     told = story.track.told
     click.echo(f"transfer    {told.id.hex()}")
     click.echo(
-        f"            {format_shares(told.shares)} {told.asset}, "
+        f"            {format_shares(told.shares)} {plain(told.asset)}, "
         f"{short_name(told.source)} → {short_name(told.destination)}"
     )
     click.echo(f"from        {caip10(told.source, told.sender)}")
     if told.destination:
         click.echo(f"to          {caip10(told.destination, told.recipient)}")
     final = datetime.fromtimestamp(told.source_time, UTC)
-    click.echo(f"deposit     {told.source_tx}")
+    click.echo(f"deposit     {plain(told.source_tx)}")
     click.echo(f"            height {told.source_height}, {final:%Y-%m-%d %H:%M:%S} chain time")
     act = "delivery" if told.act is ActKind.DELIVER else "void"
     _place(act, told.destination_tx, told.destination_height)
@@ -64,7 +72,7 @@ def _tell(story: Story) -> None:
     for fact in story.facts:
         at = datetime.fromtimestamp(fact.at, UTC)
         after = fact.at - story.track.seen_at
-        reason = f"  {fact.reason}: {fact.detail}" if fact.reason else ""
+        reason = f"  {fact.reason}: {plain(fact.detail)}" if fact.reason else ""
         under_way = fact.stage in (Stage.SIGNING, Stage.READY, Stage.SUBMITTED)
         about = f" ({fact.act})" if under_way and fact.act is not ActKind.DELIVER else ""
         click.echo(
@@ -81,6 +89,6 @@ def _tell(story: Story) -> None:
 def _place(what: str, tx: str | None, height: int | None) -> None:
     if tx is None:
         return
-    click.echo(f"{what:<12}{tx}")
+    click.echo(f"{what:<12}{plain(tx)}")
     if height:
         click.echo(f"            height {height}")

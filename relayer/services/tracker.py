@@ -44,6 +44,10 @@ OVERLAP: Final = 3600.0
 CALENDAR: Final = 253_402_300_800
 """Seconds since the epoch that no calendar reaches: the year 10000."""
 
+AHEAD: Final = 3600.0
+"""Seconds that a fact may be ahead of the record it came in: clocks differ. What is dated further
+would stand before all others for years, and never be forgotten."""
+
 _log = structlog.get_logger("relayer.tracker")
 
 Refused = Callable[[Record, RecordRefused], None]
@@ -231,8 +235,9 @@ class Fold:
             )
 
     def _fold_told(self, told: TransferTold, record: Record) -> None:
-        if not all(0 <= at < CALENDAR for at in (told.at, told.source_time)):
-            msg = "a time that no calendar has"
+        days = all(0 <= at < CALENDAR for at in (told.at, told.source_time))
+        if not days or told.at > record.time + AHEAD:
+            msg = "a time that no calendar has, or that is yet to come"
             raise RecordRefused(msg, Distrust.NUMBER)
         new = self._db.execute(
             "insert or ignore into history select ?1, count(*), ?2, ?3 from history where id = ?1",

@@ -126,6 +126,7 @@ class BusMetrics:
     refused: Counter
     declined: Counter
     opened: Counter
+    restores: Counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +326,12 @@ def _bus(registry: CollectorRegistry) -> BusMetrics:
             ("reason",),
             registry=registry,
         ),
+        restores=Counter(
+            "relayer_lane_restores",
+            "Times a lane took its partition over, after a start, a lost commit or a fence.",
+            ("chain",),
+            registry=registry,
+        ),
         opened=Counter(
             "relayer_sweep_opened",
             "Transfers that a Sweep found open and no record had told of.",
@@ -362,6 +369,7 @@ def _initialise(metrics: Metrics) -> None:
     _each(metrics.bus.refused, extent.topics, Distrust)
     _each(metrics.bus.declined, Decline)
     _each(metrics.bus.opened, extent.chains)
+    _each(metrics.bus.restores, extent.chains)
 
 
 def _each(metric: Counter | Gauge | Histogram, *labels: Iterable[str]) -> None:

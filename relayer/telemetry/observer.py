@@ -86,6 +86,7 @@ class Observer:
         """A lane took over; forged state values are worth an alarm."""
         _log.info("lane.restored", chain=chain, lane=lane, transfers=transfers, forged=forged)
         self._passed_over(state("relayer", chain), Distrust.FORGED_STATE, forged)
+        self._metrics.bus.restores.labels(chain).inc()
 
     def told(self, stages: Sequence[tuple[Transfer, Stage]]) -> None:
         """Transfers entered stages."""

@@ -172,5 +172,10 @@ async def timeless_fact(siege: Siege) -> None:
     await siege.write(TRANSFERS_TOPIC, TRANSFERS.encode(told(9, at=9e15)))
 
 
+async def coming_fact(siege: Siege) -> None:
+    """It would stand first in every list for years."""
+    await siege.write(TRANSFERS_TOPIC, TRANSFERS.encode(told(9, at=time.time() + 10**8)))
+
+
 async def garbage_fact(siege: Siege) -> None:
     await siege.write(TRANSFERS_TOPIC, b"{}", b'{"type":"transfer","v":1}')

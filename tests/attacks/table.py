@@ -86,5 +86,6 @@ ATTACKS: Final = (
     Attack("a halt of what is not served", CONTROL, Distrust.NOT_SERVED, gates.strange_halt),
     Attack("garbage as a halt", CONTROL, Distrust.UNREADABLE, gates.garbage_control),
     Attack("a fact at a time no calendar has", STREAM, Distrust.NUMBER, gates.timeless_fact),
+    Attack("a fact that is yet to come", STREAM, Distrust.NUMBER, gates.coming_fact),
     Attack("garbage as a fact", STREAM, Distrust.UNREADABLE, gates.garbage_fact),
 )

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
 
 from relayer.domain.distrust import Distrust
-from relayer.domain.records import INBOX, inbox
+from relayer.domain.records import INBOX, inbox, state
 from tests.attacks.robbery import Robberies
 from tests.attacks.siege import PATIENCE, Siege, on_kafka
 from tests.attacks.suite import Attacks
@@ -81,3 +82,29 @@ async def test_an_open_transaction_delays_and_a_rolled_back_one_was_never_there(
     await until(siege.is_delivered(made), PATIENCE)
 
     assert siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.NOT_ON_CHAIN) == before
+
+
+async def test_whoever_fences_a_lane_delays_it_only(siege: Siege) -> None:
+    """A thief of the relayer's rights takes its transactional name: the lane takes it back."""
+    assert siege.raw is not None
+    before = siege.counted("relayer_lane_restores_total", chain=SOLANA)
+    name = f"{siege.raw.prefix}{state('relayer', SOLANA)}.0"
+    for _ in range(2):
+        held = {"transactional_id": name, "transaction_timeout_ms": 10_000}
+        async with stranger(siege.raw.cluster, **held):
+            await siege.serves()
+
+    assert siege.counted("relayer_lane_restores_total", chain=SOLANA) > before
+
+
+async def test_whoever_joins_a_lanes_group_delays_it_only(siege: Siege) -> None:
+    """A member that takes partitions and does nothing: when it is gone, the lane goes on."""
+    assert siege.raw is not None
+    topic = siege.raw.prefix + state("relayer", SOLANA)
+    idle = AIOKafkaConsumer(
+        topic, bootstrap_servers=list(siege.raw.cluster.servers), group_id=f"relayer.{topic}"
+    )
+    await idle.start()
+    await idle.stop()
+
+    await siege.serves()

@@ -68,8 +68,8 @@ class Wire:
 async def stranger(cluster: Cluster, **settings: Any) -> AsyncIterator[AIOKafkaProducer]:
     """Run a producer of somebody who may write to every topic."""
     producer = AIOKafkaProducer(bootstrap_servers=list(cluster.servers), **settings)
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +30,7 @@ from relayer.domain.supply import Reserve
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition, Topic
+from relayer.ports.chain import ChainReader
 from relayer.ports.clock import Clock
 from relayer.ports.shared import SharedReader
 from relayer.services.attester.attester import Attester, Post
@@ -182,6 +183,10 @@ class Bridge:
             self.shared = {chain: SharedReader(reader) for chain, reader in self.read.items()}
         return self.shared
 
+    def lane_reads(self) -> Mapping[ChainId, ChainReader]:
+        """What lanes and their Sweeps read with."""
+        return self.checking()
+
     def drafter(self, chain: ChainId) -> FakeDrafter:
         """A drafter that wants two of three."""
         drafter = FakeDrafter(self.chains[chain], ATTESTERS, 2)
@@ -221,7 +226,7 @@ class Bridge:
         """The body of a lane."""
 
         async def body(partition: Partition) -> None:
-            drafter, readers = self.drafter(chain), self.checking()
+            drafter, readers = self.drafter(chain), self.lane_reads()
             writer = self.between("writer", self.writer(chain, drafter))
             await Lane(
                 settings=LaneSettings(

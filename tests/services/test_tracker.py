@@ -119,7 +119,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[SqliteBus]:
     """An embedded bus with the topics that the tracker follows."""
-    async with SqliteBus(tmp_path / "bus.db", TOPICS) as bus:
+    async with SqliteBus(tmp_path / "bus.db", TOPICS, now=lambda: 1_800_000_100.0) as bus:
         yield bus
 
 
@@ -140,7 +140,7 @@ async def _publish(bus: SqliteBus, *facts: TransferTold) -> None:
 @contextlib.asynccontextmanager
 async def _tracking(bus: SqliteBus, path: Path) -> AsyncIterator[Tracker]:
     """Run a tracker until it has caught up, and on until the end of the block."""
-    tracker = Tracker(bus, path)
+    tracker = Tracker(bus, path, now=lambda: 1_800_000_100.0)
     task = asyncio.ensure_future(tracker.run())
     try:
         async with asyncio.timeout(10):

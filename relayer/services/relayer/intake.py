@@ -44,6 +44,9 @@ Told = Delivery | Void | Refund
 CLAIMS: Final = 64
 """Claims that nobody vouches for whose chain was not read yet; each costs calls, again and again."""
 
+CLAIMS_PER_SECOND: Final = 20.0
+"""How many of those are begun in the long run: each is also told, logged and kept."""
+
 
 class Intake:
     """Folds the inbox of one lane into its book."""
@@ -71,6 +74,8 @@ class Intake:
         self._observer = observer
         self._voucher = voucher
         self._claims: set[TransferId] = set()
+        self._strangers = 0.0
+        self._counted_at = 0.0
 
     def serve(self, number: int) -> None:
         """Read for the lane of this number."""
@@ -132,12 +137,16 @@ class Intake:
         """RecordRefused while as many claims wait for a look as may that nobody vouches for."""
         if self._voucher.knows(record):
             return
+        now = self._clock.now()
+        rested = max(0.0, now - self._counted_at) * CLAIMS_PER_SECOND
+        self._strangers, self._counted_at = max(0.0, self._strangers - rested), now
         if len(self._claims) >= CLAIMS:
             self._claims = {one for one in self._claims if self._is_unread(one)}
-        if len(self._claims) >= CLAIMS:
+        if len(self._claims) >= CLAIMS or self._strangers >= CLAIMS:
             msg = "too many claims wait that nobody vouches for: the Sweep finds what is true"
             raise RecordRefused(msg, Distrust.CROWDED)
         self._claims.add(claimed.id)
+        self._strangers += 1
 
     def _is_unread(self, claimed: TransferId) -> bool:
         known = self._book.transfers.get(claimed)
