@@ -114,7 +114,11 @@ class _EvmKit(Opened):
         from relayer.chains.evm.reader import EvmReader
 
         return QuorumReader(
-            self._endpoints(lambda place: EvmReader(self._configs[place], self._rpc(place)))
+            self._endpoints(
+                lambda place: EvmReader(
+                    self._configs[place], self._rpc(place), self._stream_broke(place)
+                )
+            )
         )
 
     def drafter(self, payer: str | None) -> ChainDrafter:
@@ -276,7 +280,11 @@ class _SolanaKit(Opened):
         from relayer.chains.solana.reader import SolanaReader
 
         return QuorumReader(
-            self._endpoints(lambda place: SolanaReader(self._configs[place], self._rpc(place)))
+            self._endpoints(
+                lambda place: SolanaReader(
+                    self._configs[place], self._rpc(place), self._stream_broke(place)
+                )
+            )
         )
 
     def drafter(self, payer: str | None) -> ChainDrafter:

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.transfer import TokenPlace
 from relayer.ports.chain import Depositor
 from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.health import EndpointObserver
+from relayer.ports.health import EndpointObserver, Fault
 from relayer.ports.user import FailoverDepositor
 from relayer.settings import ChainSettings, Settings
 
@@ -97,6 +98,11 @@ class Opened(ABC):
         return FailoverDepositor(
             [Endpoint(place=at, port=port(at), prove=self._prover(at)) for at in places]
         )
+
+    def _stream_broke(self, place: int) -> Callable[[str], None]:
+        """Tells of a stream of an endpoint that can not be had."""
+        told = self._given.watch.endpoint_failed
+        return partial(told, self._given.chain.id, place, Fault.STREAM)
 
     @abstractmethod
     def _prover(self, place: int) -> Callable[[], Awaitable[None]]:

@@ -40,6 +40,9 @@ _ENDS: Final = frozenset(
 Listen = Callable[[], AsyncGenerator[None, None]]
 """Connects, subscribes and yields at each announcement; Unavailable when that fails."""
 
+Broke = Callable[[str], None]
+"""Told, in words, that a stream could not be had or has ended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paces:
@@ -49,10 +52,16 @@ class Paces:
     quiet: float
 
 
-async def ticks(listen: Listen | None, paces: Paces) -> AsyncGenerator[None, None]:
+def unheard(_words: str) -> None:
+    """A Broke that listens to nothing."""
+
+
+async def ticks(
+    listen: Listen | None, paces: Paces, broke: Broke = unheard
+) -> AsyncGenerator[None, None]:
     """A tick soon, then one for each announcement, and one where none came in time; never ends."""
     woken = asyncio.Event()
-    listener = asyncio.create_task(_listen_for_ever(listen, woken)) if listen else None
+    listener = asyncio.create_task(_listen_for_ever(listen, woken, broke)) if listen else None
     wait = paces.poll
     try:
         while True:
@@ -109,14 +118,18 @@ async def _woken(woken: asyncio.Event, seconds: float) -> bool:
     return False
 
 
-async def _listen_for_ever(listen: Listen, woken: asyncio.Event) -> None:
+async def _listen_for_ever(listen: Listen, woken: asyncio.Event, broke: Broke) -> None:
     """Listen again whenever a stream ends; the longer it said nothing the later."""
     failures = 0
     while True:
-        with contextlib.suppress(Unavailable):  # polling goes on meanwhile
+        words = "the subscription ended"
+        try:
             async with contextlib.aclosing(listen()) as announcements:
                 async for _ in announcements:
                     failures = 0
                     woken.set()
+        except Unavailable as error:  # polling goes on meanwhile
+            words = str(error)
+        broke(words)
         await asyncio.sleep(wait_before(failures))
         failures += 1

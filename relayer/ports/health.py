@@ -19,12 +19,14 @@ FRESH_SECONDS: Final = 60.0
 
 
 class Fault(StrEnum):
-    """Why an endpoint gave no answer that counts; a label of metrics."""
+    """Why an endpoint gave no answer that counts, or announces nothing; a label of metrics."""
 
     UNAVAILABLE = "unavailable"
     PRUNED = "pruned"
     WRONG_CHAIN = "wrong_chain"
     UNREADABLE = "unreadable"
+    STREAM = "stream"
+    """Its announcements can not be had, or ended: it is polled meanwhile."""
 
 
 class EndpointObserver(Protocol):

@@ -78,6 +78,7 @@ class Observer:
         self._said: dict[tuple[str, str], float] = {}
         # Looking children up by their labels costs more than counting, once per call.
         self._calls: dict[tuple[ChainId, str], tuple[Counting, Timing]] = {}
+        self._streamless: set[tuple[ChainId, int]] = set()
         self._answers: dict[tuple[ChainId, int], tuple[Counting, Timing]] = {}
 
     # -- the relayer's lanes
@@ -285,8 +286,14 @@ class Observer:
         known[1].observe(seconds)
 
     def endpoint_failed(self, chain: ChainId, endpoint: int, fault: Fault, words: str) -> None:
-        """An endpoint gave no answer that counts; to serve another chain is worth a warning."""
-        write = _log.warning if fault is Fault.WRONG_CHAIN else _log.debug
+        """An endpoint gave no answer that counts; to serve another chain is worth a warning.
+
+        So is a stream that can not be had, once: polls do its work, and the metric goes on.
+        """
+        first = fault is Fault.STREAM and (chain, endpoint) not in self._streamless
+        if first:
+            self._streamless.add((chain, endpoint))
+        write = _log.warning if first or fault is Fault.WRONG_CHAIN else _log.debug
         write("endpoint.failed", chain=chain, endpoint=endpoint, kind=fault, why=words)
         self._metrics.endpoints.failures.labels(chain, endpoint, fault).inc()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from relayer.app.chains import kit_for
 from relayer.chains.connections import PER_HOST
+from relayer.domain.address import ChainId
 from relayer.domain.errors import Unavailable
 from relayer.ports.chain import ChainReader
+from relayer.ports.health import Fault, Unwatched
 from relayer.settings import Settings, load
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "devnet.example.toml"
@@ -78,3 +81,35 @@ async def test_all_readers_of_an_endpoint_share_a_few_connections(node: Node, fa
     await kit.close()
 
     assert 1 <= node.most <= PER_HOST
+
+
+class Watch(Unwatched):
+    """Hears why endpoints are no use."""
+
+    def __init__(self) -> None:
+        """Nothing heard yet."""
+        self.heard: list[tuple[int, Fault]] = []
+
+    def endpoint_failed(self, chain: ChainId, endpoint: int, fault: Fault, words: str) -> None:
+        """Keep which endpoint it was, and why."""
+        del chain, words
+        self.heard.append((endpoint, fault))
+
+
+@pytest.mark.parametrize("family", ["eip155", "solana"])
+async def test_a_stream_with_a_wrong_address_is_heard_of(node: Node, family: str) -> None:
+    """Its endpoint is named to whoever counts; the reader is woken up by polls all the same."""
+    watch, settings = Watch(), _settings(node.url)
+    chain = next(one for one in settings.chains if one.chain.startswith(family))
+    broken = tuple(one.model_copy(update={"ws": "ws://127.0.0.1:9/"}) for one in chain.endpoints)
+    chain = chain.model_copy(update={"endpoints": broken, "poll_seconds": 0.1})
+    kit, woken = kit_for(settings, chain, lambda *_: None, watch), 0
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.6), aclosing(kit.reader().wakeups()) as ticks:  # type: ignore[type-var]
+            async for _ in ticks:
+                woken += 1
+    await kit.close()
+
+    assert (0, Fault.STREAM) in watch.heard
+    assert woken >= 3

@@ -7,6 +7,7 @@ from itertools import permutations
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
@@ -21,6 +22,7 @@ from relayer.domain.supply import Interval
 from relayer.domain.transfer import Deposit, Location, Route, TransferId
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
+from relayer.ports.health import Fault
 from relayer.services.attester.attester import AttesterObserver
 from relayer.services.gatekeeper import GateObserver
 from relayer.services.listener import ListenerObserver
@@ -227,3 +229,15 @@ def test_refused_records_and_calls_are_counted(
     assert _value(registry, "relayer_rpc_errors_total", chain=BNB, method="eth_call") == 1
     assert _value(registry, "relayer_bus_commits_total", topic=topic) == 1
     assert _value(registry, "relayer_payer_balance_coins", chain=BNB, lane="0") == 1.5
+
+
+def test_a_stream_that_cannot_be_had_is_warned_of_once(
+    registry: CollectorRegistry, observer: Observer
+) -> None:
+    """It is tried again and again: each try counts, and fills no log."""
+    with capture_logs() as lines:
+        for _ in range(3):
+            observer.endpoint_failed(BNB, 1, Fault.STREAM, "the subscription broke")
+    assert [line["log_level"] for line in lines].count("warning") == 1
+    labels = {"chain": BNB, "endpoint": "1", "kind": "stream"}
+    assert _value(registry, "relayer_endpoint_failures_total", **labels) == 3

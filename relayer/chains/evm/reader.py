@@ -32,7 +32,7 @@ from relayer.chains.gateway.reads import (
     refunds_call,
     snapshot_call,
 )
-from relayer.chains.wakeups import Paces, ticks
+from relayer.chains.wakeups import Broke, Paces, ticks, unheard
 from relayer.chains.width import Width
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
@@ -60,8 +60,9 @@ _BEGUN_KEPT = 32
 class EvmReader:
     """ChainReader over one endpoint."""
 
-    def __init__(self, config: EvmConfig, rpc: EvmRpc) -> None:
-        """Read the gateway of ``config`` through ``rpc``."""
+    def __init__(self, config: EvmConfig, rpc: EvmRpc, stream_broke: Broke = unheard) -> None:
+        """Read the gateway of ``config`` through ``rpc``; ``stream_broke`` hears of its stream."""
+        self._stream_broke = stream_broke
         self._config = config
         self._place = config.place
         self._rpc = rpc
@@ -174,7 +175,7 @@ class EvmReader:
         """A tick at each new block that the node announces, else every ``poll_seconds``."""
         poll = self._config.poll_seconds
         listen = self._rpc.new_heads if self._rpc.has_stream else None
-        return ticks(listen, Paces(poll=poll, quiet=_QUIET_POLLS * poll))
+        return ticks(listen, Paces(poll=poll, quiet=_QUIET_POLLS * poll), self._stream_broke)
 
     async def close(self) -> None:
         """Release connections."""

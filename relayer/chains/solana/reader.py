@@ -19,7 +19,7 @@ from relayer.chains.solana.rpc import Call, NodeError, SolanaRpc, is_too_much, u
 from relayer.chains.solana.signatures import SignatureIndex
 from relayer.chains.solana.supply import SupplyReader
 from relayer.chains.solana.transaction import is_signature, read_transaction
-from relayer.chains.wakeups import Paces, ticks
+from relayer.chains.wakeups import Broke, Paces, ticks, unheard
 from relayer.chains.width import Width
 from relayer.domain.address import ChainId
 from relayer.domain.errors import HistoryPruned, Unavailable
@@ -43,8 +43,9 @@ _ACCOUNTS_AT_ONCE: Final = 100
 class SolanaReader:
     """Final facts of one cluster."""
 
-    def __init__(self, config: SolanaConfig, rpc: SolanaRpc) -> None:
-        """Read ``config.chain`` through ``rpc``; nothing is asked yet."""
+    def __init__(self, config: SolanaConfig, rpc: SolanaRpc, stream_broke: Broke = unheard) -> None:
+        """Read ``config.chain`` through ``rpc``; ``stream_broke`` hears of its stream."""
+        self._stream_broke = stream_broke
         self._config = config
         self._rpc = rpc
         self._codec = Codec(config)
@@ -153,7 +154,7 @@ class SolanaReader:
         """A tick when the node announces something about a watched account, and every poll."""
         poll = self._config.poll_seconds
         listen = self._listen if self._rpc.has_stream else None
-        return ticks(listen, Paces(poll=poll, quiet=poll))
+        return ticks(listen, Paces(poll=poll, quiet=poll), self._stream_broke)
 
     async def close(self) -> None:
         """Close the connection."""
