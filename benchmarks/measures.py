@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from relayer.cli.demo.child import Child
+from relayer.domain.errors import Unavailable
 from relayer.domain.stage import Stage
 from relayer.services.tracks import Filter, Story, Tracks
 from relayer.settings import Settings
@@ -26,9 +27,12 @@ def delivered(settings: Settings) -> int:
     """How many transfers are delivered."""
     if not tracker(settings).exists():
         return 0
-    with Tracks(tracker(settings)) as tracks:
-        counts = tracks.counts().items()
-        return sum(count for (stage, _), count in counts if stage is Stage.DELIVERED)
+    try:
+        with Tracks(tracker(settings)) as tracks:
+            counts = tracks.counts().items()
+    except Unavailable:
+        return 0  # the file is being made
+    return sum(count for (stage, _), count in counts if stage is Stage.DELIVERED)
 
 
 async def until_delivered(

@@ -84,15 +84,6 @@ def medians(found: Mapping[str, Iterable[float]]) -> dict[str, float]:
     return {hop: share(sorted(seconds), 0.5) for hop, seconds in found.items()}
 
 
-def counts(notes: Notes, since: float) -> tuple[dict[str, int], dict[str, list[float]]]:
-    """Commits by kind of state since then, and their durations in seconds."""
-    durations: dict[str, list[float]] = defaultdict(list)
-    for note in notes:
-        if "commit" in note and note["at"] >= since:
-            durations[kind_of(note["commit"])].append(note["took"])
-    return {kind: len(some) for kind, some in durations.items()}, dict(durations)
-
-
 def kind_of(topic: str) -> str:
     """A topic's name without the chain."""
     return ".".join(part for part in topic.split(".")[1:] if "-" not in part)

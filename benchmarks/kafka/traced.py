@@ -11,7 +11,6 @@ import asyncio
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,14 +29,12 @@ Note = tuple[str, str, float, float, bytes | None]
 
 
 class Notes:
-    """What passed, and how much of it."""
+    """What passed, and how long commits took."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.notes: list[Note] = []
-        self.commits: Counter[str] = Counter()
-        self.records: Counter[str] = Counter()
-        self.seconds: list[tuple[str, float, float]] = []
+        self._commits: list[dict[str, object]] = []
 
     def wrote(self, what: str, outs: Sequence[Out], since: float) -> None:
         """Records were written by one commit or publication that lasted since then."""
@@ -45,15 +42,15 @@ class Notes:
         for out in outs:
             value = out.value if out.topic == TRANSFERS_TOPIC else None
             self.notes.append((f"{what} {out.topic}", out.key, since, now, value))
-            self.records[out.topic] += 1
+
+    def committed(self, state: str, keys: int, since: float) -> None:
+        """A commit that changed so many keys of a state lasted since then."""
+        took = time.time() - since
+        self._commits.append({"commit": state, "at": since, "took": took, "keys": keys})
 
     def write(self, path: Path) -> None:
         """Write all down."""
-        lines = [json.dumps(_plain(note)) for note in self.notes]
-        lines += [
-            json.dumps({"commit": topic, "at": at, "took": s}) for topic, at, s in self.seconds
-        ]
-        lines.append(json.dumps({"commits": self.commits, "records": self.records}))
+        lines = [json.dumps(note) for note in [*map(_plain, self.notes), *self._commits]]
         with path.open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
 
@@ -89,9 +86,7 @@ class _Traced:
         since = time.time()
         await self._inner.commit(outs, state)
         self._notes.wrote("committed", outs, since)
-        self._notes.commits[self._state] += 1
-        self._notes.records[self._state] += len(state)
-        self._notes.seconds.append((self._state, since, time.time() - since))
+        self._notes.committed(self._state, len(state), since)
 
     async def behind(self) -> int:
         return await self._inner.behind()
