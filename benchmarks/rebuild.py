@@ -48,6 +48,9 @@ from relayer.process_settings import BusSettings
 from relayer.services.tracks import Filter, Tracks
 from relayer.settings import Settings, load
 
+AT_ONCE = 300
+"""Deposits under way at the same time: nodes that are asked for thousands at once time out."""
+
 PATIENCE = 1_800.0
 """Seconds after which a part of the run is given up."""
 
@@ -72,6 +75,7 @@ class Rebuilt:
     whole: Moment
     methods: dict[str, float]
     memory_mib: float
+    peak_mib: float
     wrong: list[str]
 
 
@@ -107,7 +111,9 @@ def _child(world: LocalWorld, bus: BusSettings, name: str) -> Child:
 
 async def _make_history(settings: Settings, crowd: Crowd, child: Child, transfers: int) -> None:
     await child.start()
-    await crowd.deposit_all(crowd.plan(transfers))
+    journeys = crowd.plan(transfers)
+    for at in range(0, transfers, AT_ONCE):
+        await crowd.deposit_all(journeys[at : at + AT_ONCE])
     await until_delivered(settings, transfers, PATIENCE, child.check)
     await child.stop()
 
@@ -146,6 +152,7 @@ async def _rebuild(settings: Settings, child: Child, transfers: int, left: int) 
         whole=whole,
         methods={f"{chain} {method}": count for (chain, method), count in methods.items() if count},
         memory_mib=memory,
+        peak_mib=child.peak_bytes / 2**20,
         wrong=await _wrong(settings, transfers + left),
     )
 
@@ -204,7 +211,7 @@ def table(results: list[Rebuilt]) -> Table:
             f"{chain} {1000 * count / (r.transfers + r.open):.0f}"
             for chain, count in r.whole.calls.items()
         ),
-        "relayer memory then, MiB": lambda r: f"{r.memory_mib:.0f}",
+        "relayer memory then, and at most, MiB": lambda r: f"{r.memory_mib:.0f}, {r.peak_mib:.0f}",
         "wrong": lambda r: "; ".join(r.wrong) or "nothing",
     }
     for name, show in rows.items():

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayer.domain.errors import Transient, Unavailable
-from relayer.domain.transfer import ChainFact
-from relayer.services.relayer.sweep import SPAN, Walk
-from tests.domain.samples import BNB, deposit
+from relayer.domain.transfer import ChainFact, TransferId
+from relayer.services.relayer.sweep import SPAN, Owned, Sweep, Walk
+from tests.domain.samples import BNB, SOLANA, deposit
 from tests.ports.virtual import run
 from tests.services.fake_chain import FakeChain
 from tests.services.fakes import FakeReader
@@ -50,3 +51,28 @@ def test_a_failure_costs_a_piece_and_not_the_walk(every: int, pieces: int, grows
     assert len(reader.asked) <= pieces + 2 * tries, (
         "each failure costs one piece, and one more of the growth"
     )
+
+
+async def test_of_a_long_past_a_sweep_keeps_only_what_is_open() -> None:
+    """A thousand deposits are delivered, one is open: the others are let go piece by piece."""
+    source, destination = FakeChain(chain=BNB), FakeChain(chain=SOLANA)
+    made = [
+        source.deposit(deposit(id=TransferId(n.to_bytes(32, "big")), destination=SOLANA))
+        for n in range(1, 1_002)
+    ]
+    for one in made[:-1]:
+        destination.deliver(one, "before")
+    reader = FakeReader(source)
+    walk = Walk(reader)
+    sweep = Sweep({BNB: reader, SOLANA: FakeReader(destination)}, SOLANA)
+    owned = Owned(delivers=lambda one: one.destination == SOLANA, refunds=lambda _: False)
+
+    kept = await walk.read(1, source.height, partial(sweep._unclosed, owned))
+    outcomes = await sweep.run({}, owned)
+
+    (outcome,) = [one for one in outcomes if one.source == BNB]
+    assert list(kept) == [made[-1]]
+    assert walk.deposits == 1_001
+    assert outcome.open == (made[-1],)
+    assert (outcome.found, outcome.mark) == (1_001, made[-1].height - 1)
+    assert max(len(sweep._walks[BNB]._facts), len(walk._facts)) <= 1

@@ -11,8 +11,9 @@ is not read again by the same process: from then on only what is unfinished is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from relayer.domain.address import ChainId
@@ -60,28 +61,44 @@ class Owned:
     refunds: Callable[[Deposit], bool]
 
 
+Sift = Callable[[Sequence[ChainFact]], Awaitable[Sequence[ChainFact]]]
+"""What is worth keeping of a piece of history."""
+
+
+async def _all(facts: Sequence[ChainFact]) -> Sequence[ChainFact]:
+    return facts
+
+
 class Walk:
-    """A long range of a chain's history, of which a failure costs no more than the last piece."""
+    """A long range of a chain's history, of which a failure costs no more than the last piece.
+
+    Of each piece only what passes the sieve is kept: a history of years does not fit into memory.
+    """
 
     def __init__(self, reader: ChainReader) -> None:
         """Read through ``reader``; nothing is read yet."""
         self._reader = reader
         self._first = self._next = -1
         self._facts: list[ChainFact] = []
+        self.deposits = 0
+        """Deposits that were read, kept or not."""
 
-    async def read(self, first: int, last: int) -> Sequence[ChainFact]:
-        """The facts in [first, last]; goes on where it failed if ``first`` is still the same."""
+    async def read(self, first: int, last: int, sift: Sift = _all) -> Sequence[ChainFact]:
+        """What is kept of [first, last]; goes on where it failed if ``first`` is still the same."""
         if first != self._first:
-            self._first, self._next, self._facts = first, first, []
+            self.forget()
+            self._first = self._next = first
         while self._next <= last:
             upto = min(self._next + SPAN - 1, last)
-            self._facts += await self._reader.history(self._next, upto)
+            facts = await self._reader.history(self._next, upto)
+            self._facts += await sift(facts)
+            self.deposits += sum(isinstance(fact, Deposit) for fact in facts)
             self._next = upto + 1
         return [fact for fact in self._facts if fact.height <= last]
 
     def forget(self) -> None:
         """Let go of what was read: it is not asked for again."""
-        self._first, self._facts = -1, []
+        self._first, self._facts, self.deposits = -1, [], 0
 
 
 class Sweep:
@@ -109,15 +126,15 @@ class Sweep:
             after = self._read.get(reader.chain, mark)
             head = max((await reader.final_head()).height, after)
             walk = self._walks[reader.chain]
-            facts = await walk.read(max(after + 1, reader.first_height), head)
+            sift = partial(self._unclosed, owned)
+            facts = await walk.read(max(after + 1, reader.first_height), head, sift)
             refunded = {fact.id for fact in facts if isinstance(fact, Refund)}
             told = (*self._unfinished.get(reader.chain, ()), *facts)
             deposits = [f for f in told if isinstance(f, Deposit) and f.id not in refunded]
-            ours = [deposit for deposit in deposits if owned.delivers(deposit)]
-            still_open = await self._without_receipt(ours)
-            away, due = await self._away([d for d in deposits if owned.refunds(d)])
+            still_open, away, due = await self._standing(owned, deposits)
         except Transient:
             return []
+        looked = walk.deposits + len(self._unfinished.get(reader.chain, ()))
         walk.forget()
         unfinished = (*still_open, *away, *due)
         self._read[reader.chain], self._unfinished[reader.chain] = head, unfinished
@@ -125,12 +142,26 @@ class Sweep:
         return [
             SweepOutcome(
                 source=reader.chain,
-                found=len(ours),
+                found=looked,
                 open=tuple(still_open),
                 mark=lowest - 1,
                 due=tuple(due),
             )
         ]
+
+    async def _unclosed(self, owned: Owned, facts: Sequence[ChainFact]) -> Sequence[ChainFact]:
+        """Of a piece of history the refunds, and those deposits that are not closed by a receipt."""
+        deposits = [fact for fact in facts if isinstance(fact, Deposit)]
+        still_open, away, due = await self._standing(owned, deposits)
+        return [*(fact for fact in facts if isinstance(fact, Refund)), *still_open, *away, *due]
+
+    async def _standing(
+        self, owned: Owned, deposits: Sequence[Deposit]
+    ) -> tuple[list[Deposit], list[Deposit], list[Deposit]]:
+        """Deposits to deliver, those open elsewhere, and those to refund after a void there."""
+        still_open = await self._without_receipt([d for d in deposits if owned.delivers(d)])
+        away, due = await self._away([d for d in deposits if owned.refunds(d)])
+        return still_open, away, due
 
     async def deliveries(self, after: int, seconds: float, clock: Clock) -> list[Delivery]:
         """The destination's final deliveries above a height and of the last so many ``seconds``.
@@ -143,12 +174,12 @@ class Sweep:
             try:
                 head = await reader.final_head()
                 first = max(after + 1, reader.first_height)
-                facts = await walk.read(first, head.height)
+                facts = await walk.read(first, head.height, partial(_delivered_since, since))
             except Transient:
                 failures += 1
                 await clock.sleep(wait_before(failures))
             else:
-                return [f for f in facts if isinstance(f, Delivery) and f.time >= since]
+                return [fact for fact in facts if isinstance(fact, Delivery)]
 
     async def _without_receipt(self, deposits: Sequence[Deposit]) -> list[Deposit]:
         kinds = await self._kinds(self._destination, [d for d in deposits if d.destination])
@@ -171,6 +202,10 @@ class Sweep:
             receipts = await self._readers[chain].receipts(some)
             found |= {one: receipt.kind for one, receipt in receipts.items()}
         return found
+
+
+async def _delivered_since(since: float, facts: Sequence[ChainFact]) -> Sequence[ChainFact]:
+    return [fact for fact in facts if isinstance(fact, Delivery) and fact.time >= since]
 
 
 def news(
