@@ -1,7 +1,7 @@
 """The least rights of each service on Kafka, as commands for `kafka-acls`.
 
 One principal per service: a stolen credential of one cannot do what another does. What each could
-do at worst is said in docs/kafka.md.
+do at worst is said in docs/security.md.
 """
 
 from __future__ import annotations
