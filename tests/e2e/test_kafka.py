@@ -13,6 +13,7 @@ from relayer.app.lanes import remake
 from relayer.cli.demo.books import delivered_once, unchanged
 from relayer.cli.demo.journey import Demo
 from relayer.cli.demo.kafka import OWN_SESSION, bus_on, fleet
+from relayer.devnet.kafka.broker import LocalKafka
 from relayer.devnet.world import LocalWorld
 from relayer.domain.errors import Fatal
 from relayer.process_settings import BusSettings
@@ -29,12 +30,12 @@ def bus(kafka: str) -> BusSettings:
     return bus_on(kafka, 6.0 if ADDRESS in os.environ else OWN_SESSION)
 
 
-async def test_transfers_go_over_kafka_although_processes_are_killed(
-    world: LocalWorld, bus: BusSettings
+async def test_transfers_go_over_a_secured_kafka_although_processes_are_killed(
+    world: LocalWorld, secured: LocalKafka
 ) -> None:
-    """Seven processes, of which a relayer, a listener and the attester are killed: each once."""
-    settings = load(world.config_path)
-    async with fleet(settings, bus) as crew:
+    """Ten processes, each with its service's least rights, of which three are killed: each once."""
+    settings, bus = load(world.config_path), bus_on(secured.servers, OWN_SESSION)
+    async with fleet(settings, bus, guard=secured.guard) as crew:
         demo = Demo(
             settings=settings,
             config_path=world.config_path,
@@ -50,6 +51,7 @@ async def test_transfers_go_over_kafka_although_processes_are_killed(
     assert len(outcome.kills) == 3
     assert len(outcome.after.deliveries) == 12
     assert list(world.directory.rglob("bus.db")) == []
+    assert [line for line in _logs(world, "may not") if "subject=brokers" not in line] == []
 
 
 async def test_a_demo_leaves_the_topics_of_a_bridge_alone(
@@ -96,3 +98,13 @@ async def test_lanes_change_by_the_drain_of_the_page(world: LocalWorld, bus: Bus
 
     assert delivered_once(after, len(before.deliveries) + site.made) == []
     assert unchanged(before, after) == []
+
+
+def _logs(world: LocalWorld, words: str) -> list[str]:
+    """Lines of any process that hold these words."""
+    return [
+        line
+        for log in (world.directory / "processes").glob("*.log")
+        for line in log.read_text(encoding="utf-8").splitlines()
+        if words in line
+    ]

@@ -82,10 +82,22 @@ class _Wish:
     show_default=True,
     help="kafka: each service is a process of its own, ten in all.",
 )
+@click.option(
+    "--secured",
+    is_flag=True,
+    help="Over a Kafka that is started here: passwords, TLS, and a user for each service who may do "
+    "what it needs and nothing else.",
+)
 @click.option("--kafka", "address", help="A running Kafka, host:port; else one is started here.")
 @nodes_option
 def command(
-    directory: Path, bus: str, address: str | None, nodes_path: Path | None, **wished: Any
+    directory: Path,
+    bus: str,
+    address: str | None,
+    nodes_path: Path | None,
+    *,
+    secured: bool,
+    **wished: Any,
 ) -> None:
     """Start local chains and a relayer, move shares over all six routes, and prove the books.
 
@@ -95,21 +107,26 @@ def command(
     wish = _Wish(**{**wished, "seed": seed})
     wish.refuse()
     chaos = wish.chaos is not None
+    if secured and address:
+        msg = "users are made on a Kafka that is started here, not on a given one"
+        raise click.BadParameter(msg, param_hint="--secured")
     with contextlib.ExitStack() as stack:
-        on_kafka = bus == "kafka" or address or chaos
-        kafka = stack.enter_context(_broker(address, chaos=chaos)) if on_kafka else None
+        on_kafka = bus == "kafka" or address or chaos or secured
+        kafka = None
+        if on_kafka:
+            kafka = stack.enter_context(_broker(address, chaos=chaos, secured=secured))
         code = asyncio.run(_demo(wish, directory, kafka, nodes_path))
     sys.exit(code)
 
 
 @contextlib.contextmanager
-def _broker(address: str | None, *, chaos: bool) -> Iterator[Kafka]:
+def _broker(address: str | None, *, chaos: bool, secured: bool) -> Iterator[Kafka]:
     """Run Kafka; where it cannot be had, end with one line that says what to install."""
     from relayer.cli.demo.kafka import broker
     from relayer.devnet.kafka.jars import KafkaMissing
 
     try:
-        with broker(address, chaos=chaos) as kafka:
+        with broker(address, chaos=chaos, secured=secured) as kafka:
             yield kafka
     except KafkaMissing as missing:
         msg = f"{missing} with --kafka HOST:PORT"
@@ -138,7 +155,9 @@ async def _demo(wish: _Wish, directory: Path, kafka: Kafka | None, nodes_path: P
         demo.patience *= GIVEN_PATIENCE if nodes else 1
         async with contextlib.AsyncExitStack() as stack:
             if kafka is not None:
-                demo.crew = await stack.enter_async_context(fleet(settings, kafka.bus))
+                demo.crew = await stack.enter_async_context(
+                    fleet(settings, kafka.bus, guard=kafka.guard)
+                )
             outcome = await demo.run()
     return _report(console, outcome, wish)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from relayer.app.chains import ed25519
 from relayer.cli.demo.child import Child
+from relayer.cli.demo.users import credentials
 from relayer.process_settings import BusSettings
 from relayer.settings import Settings
 
@@ -97,6 +99,8 @@ class Fleet:
     bus: BusSettings
     crew: Sequence[Member] = ()
     """The processes to run; all of `crew_of`, if none is named."""
+    secured: bool = False
+    """Whether each is the user of its service on the bus."""
     _members: dict[str, Child] = field(default_factory=dict, init=False)
     _retired: list[Child] = field(default_factory=list, init=False)
     _victims: cycle[str] = field(init=False)
@@ -114,11 +118,12 @@ class Fleet:
         logs.mkdir(exist_ok=True)
         folder = {} if "tracker" in member.services else {"state_dir": str(logs / member.name)}
         told = shared(self.settings, self.bus)
+        user = credentials(member.services) if self.secured else {}
         child = self._members[member.name] = Child(
             config=self.settings.base / "config.toml",
             log=logs / f"{member.name}.log",
             services=member.services,
-            variables=variables_of(told) | variables_of({**folder, **member.own}),
+            variables=variables_of(told) | variables_of({**folder, **member.own, **user}),
         )
         return child
 
@@ -153,10 +158,14 @@ class Fleet:
         await self._members[next(self._victims)].kill()
 
     async def stop(self) -> int | None:
-        """SIGTERM all; the first exit code that is not 0, else 0."""
+        """SIGTERM all; the first exit code of one that did not leave as told, else 0.
+
+        Who was only starting ends by the signal itself: it had nothing to hand over.
+        """
         async with asyncio.TaskGroup() as group:
             ends = [group.create_task(child.stop()) for child in self._members.values()]
-        return next((code for end in ends if (code := end.result())), 0)
+        codes = [end.result() for end in ends]
+        return next((code for code in codes if code not in {0, None, -signal.SIGTERM}), 0)
 
     def measure(self) -> None:
         """Take CPU and peak memory of all."""
