@@ -201,6 +201,19 @@ class ChainWriter(Protocol):
         """Release connections."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A deposit that is signed: whatever comes of it, only these bytes are sent for it.
+
+    ``tx`` is the deposit's own transaction; ``raws`` also hold what must come before it.
+    ``last_valid`` is the block height after which they can not land (Solana), else 0.
+    """
+
+    tx: str
+    raws: tuple[bytes, ...]
+    last_valid: int = 0
+
+
 class Depositor(Protocol):
     """A user of one chain with a key: makes deposits and knows what accounts hold."""
 
@@ -214,6 +227,22 @@ class Depositor(Protocol):
         """Burn or lock shares towards a recipient; the included transaction's name.
 
         Approves and pays the fee as the chain wants it. Rejected with the chain's word if refused.
+        """
+
+    async def begin(
+        self, asset: str, shares: Shares, destination: ChainId, recipient: Account
+    ) -> Begun:
+        """The first half of a deposit: sign it, and send it once.
+
+        If the endpoint falls silent while it is sent, the bytes come back all the same; whatever
+        is raised, nothing of the deposit was sent.
+        """
+
+    async def finish(self, begun: Begun) -> str:
+        """The second half: send it until it is included; the transaction's name.
+
+        Harmless to repeat, through other endpoints too. Rejected with the chain's word if it
+        failed, Unavailable where the endpoint does not tell.
         """
 
     async def shares_of(self, account: Account, asset: str) -> Shares:

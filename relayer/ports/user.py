@@ -1,26 +1,31 @@
-"""A user of one chain over several endpoints: one of them serves a deposit from first to last."""
+"""A user of one chain over several endpoints, who goes on to the next when one does not answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.errors import Transient
-from relayer.ports.chain import Depositor
+from relayer.ports.chain import Begun, Depositor
 from relayer.ports.endpoints import Endpoint
+
+A = TypeVar("A")
 
 
 class FailoverDepositor:
     """A Depositor that goes on to the next endpoint when one does not answer.
 
     Nothing is asked of several: a user believes an endpoint as a wallet does. A deposit that has
-    begun stays where it is, for what was sent there may be mined: elsewhere it would be a second one.
+    begun is finished with the bytes it began with, wherever: it is never a second one.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint[Depositor]]) -> None:
         """Ask these in their order, beginning with the last one that answered."""
         self._endpoints = list(endpoints)
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def account(self) -> Account:
@@ -30,24 +35,36 @@ class FailoverDepositor:
     async def deposit(
         self, asset: str, shares: Shares, destination: ChainId, recipient: Account
     ) -> str:
-        """Deposit through the first endpoint that proves to serve the chain; Transient if none."""
-        port = await self._serving()
-        return await port.deposit(asset, shares, destination, recipient)
+        """Deposit through the first endpoints that answer; Transient if none does."""
+        async with self._one_at_a_time:
+            begun = await self.begin(asset, shares, destination, recipient)
+            return await self.finish(begun)
+
+    async def begin(
+        self, asset: str, shares: Shares, destination: ChainId, recipient: Account
+    ) -> Begun:
+        """Sign a deposit, and send it once; see Depositor."""
+        return await self._first(lambda one: one.begin(asset, shares, destination, recipient))
+
+    async def finish(self, begun: Begun) -> str:
+        """See a deposit that has begun included; see Depositor."""
+        return await self._first(lambda one: one.finish(begun))
 
     async def shares_of(self, account: Account, asset: str) -> Shares:
         """Shares an account holds by the first endpoint that answers; Transient if none does."""
-        port = await self._serving()
-        return await port.shares_of(account, asset)
+        return await self._first(lambda one: one.shares_of(account, asset))
 
-    async def _serving(self) -> Depositor:
+    async def _first(self, put: Callable[[Depositor], Awaitable[A]]) -> A:
+        """What the first endpoint answers that serves the chain; the first one's error if none."""
         errors: list[Transient] = []
         for endpoint in tuple(self._endpoints):
             try:
                 await endpoint.prove()
+                answer = await put(endpoint.port)
             except Transient as error:
                 errors.append(error)
                 continue
             if errors:  # who does not answer goes to the end
                 self._endpoints.sort(key=lambda one: one is not endpoint)
-            return endpoint.port
+            return answer
         raise errors[0]

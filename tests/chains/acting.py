@@ -11,11 +11,12 @@ from relayer.domain.draft import LandingKind
 from relayer.domain.transfer import (
     ActKind,
     Delivery,
+    Deposit,
     ReceiptKind,
     Refund,
     Void,
 )
-from tests.chains.harness import ChainHarness, some_shares
+from tests.chains.harness import ChainHarness, fresh_account, some_shares
 
 
 class Acting:
@@ -160,6 +161,18 @@ class Acting:
         more = replace(act, deposit=replace(deposit, shares=Shares(2 * deposit.shares)))
         assert await harness.refusal(more)
         assert await harness.shares_of(recipient, harness.burn_mint) == 0
+
+    async def test_a_deposit_is_finished_as_often_as_one_likes(self, harness: ChainHarness) -> None:
+        """Begun once, and finished again through another endpoint or after it: it is one deposit."""
+        first, to = (await harness.reader.final_head()).height + 1, fresh_account(harness.peer)
+        begun = await harness.depositor.begin(harness.burn_mint, some_shares(), harness.peer, to)
+        assert [await harness.depositor.finish(begun) for _ in range(2)] == [begun.tx] * 2
+        await harness.settle()
+        last = (await harness.reader.final_head()).height
+        facts = await harness.reader.history(first, last)
+        assert [
+            one.location.tx for one in facts if isinstance(one, Deposit) and one.recipient == to
+        ] == [begun.tx]
 
     async def test_sending_again_is_harmless(self, harness: ChainHarness) -> None:
         """The same bytes may be sent twice while pending and again once final."""

@@ -12,6 +12,7 @@ from relayer.chains.gateway.configure import Call, approval
 from relayer.chains.gateway.words import number_at, padded, selector
 from relayer.domain.address import Account, ChainId, account_from_evm, chain_key, word_of
 from relayer.domain.amount import WAD, Shares
+from relayer.ports.chain import Begun
 from relayer.ports.signer import Signer
 
 _GAS: Final = 600_000
@@ -38,10 +39,15 @@ class EvmDepositor:
     async def deposit(
         self, asset: str, shares: Shares, destination: ChainId, recipient: Account
     ) -> str:
-        """Approve exactly the amount, deposit with the fee, wait until mined; the hash.
+        """Approve exactly the amount, deposit with the fee, wait until mined; the hash."""
+        return await self.finish(await self.begin(asset, shares, destination, recipient))
 
-        Approval and deposit have consecutive nonces, so that no other deposit of this account
-        comes between. Rejected with the contract's word if it is refused.
+    async def begin(
+        self, asset: str, shares: Shares, destination: ChainId, recipient: Account
+    ) -> Begun:
+        """Sign approval and deposit, and send both once.
+
+        They have consecutive nonces, so that no other deposit of this account comes between.
         """
         token = self._place.token(asset)
         amount = shares * await self._number(token, _MULTIPLIER) // WAD
@@ -53,14 +59,19 @@ class EvmDepositor:
             recipient=recipient,
             refund_to=self._sender.address,
         )
-        txs = await self._sender.send(
+        sent = await self._sender.begin(
             approval(token, self._place.address, amount),
             Call(to=self._place.address, data=data),
             gas=_GAS,
             wei=fee,
         )
-        await self._sender.all_mined(txs)
-        return txs[-1]
+        return Begun(tx=sent[-1].tx, raws=tuple(one.raw for one in sent))
+
+    async def finish(self, begun: Begun) -> str:
+        """Wait until the deposit is mined; Rejected with the contract's word if it failed."""
+        await self._sender.again(begun.raws)
+        await self._sender.mined(begun.tx)
+        return begun.tx
 
     async def shares_of(self, account: Account, asset: str) -> Shares:
         """Shares an account holds at the newest block."""

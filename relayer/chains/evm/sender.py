@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ from web3.types import BlockIdentifier, TxParams, Wei
 
 from relayer.chains.evm.codec import hex_of
 from relayer.chains.evm.rpc import EvmRpc, NodeRefused
-from relayer.chains.evm.transaction import Transaction, rlp, sign
+from relayer.chains.evm.transaction import Signed, Transaction, rlp, sign
 from relayer.chains.evm.web3py import web3_over
 from relayer.chains.gateway.configure import Call
 from relayer.chains.gateway.revert import revert_text
@@ -57,25 +58,30 @@ class EvmSender:
         ``gas`` is what each may use. Nothing is awaited; see `mined`.
         """
         async with self._order:
-            nonce, price, chain_id = await self._frame()
-            signed = [
-                await sign(
-                    Transaction(
-                        chain_id=chain_id,
-                        nonce=nonce + place,
-                        gas_price=price,
-                        gas=gas,
-                        to=call.to,
-                        value=wei if place == len(calls) - 1 else 0,
-                        data=call.data,
-                    ),
-                    self._signer,
-                )
-                for place, call in enumerate(calls)
-            ]
-            for one in signed:
-                await self._rpc.call("eth_sendRawTransaction", [hex_of(one.raw)])
+            signed = await self._signed(*calls, gas=gas, wei=wei)
+            await self._push(signed)
         return [one.tx for one in signed]
+
+    async def begin(self, *calls: Call, gas: int, wei: int = 0) -> list[Signed]:
+        """As ``send``, but with the bytes, even where the node falls silent while they are sent.
+
+        Rejected where it refuses them: they are not sent again then, nor others in their place.
+        """
+        async with self._order:
+            signed = await self._signed(*calls, gas=gas, wei=wei)
+            try:
+                await self._push(signed)
+            except NodeRefused as refusal:
+                raise Rejected(refusal.words) from refusal
+            except Unavailable:
+                pass  # they may have been taken
+        return signed
+
+    async def again(self, raws: Sequence[bytes]) -> None:
+        """Send bytes that may have been sent before: known and mined ones are refused by nodes."""
+        for raw in raws:
+            with contextlib.suppress(NodeRefused):
+                await self._rpc.call("eth_sendRawTransaction", [hex_of(raw)])
 
     async def create(self, code: bytes, *, gas: int) -> tuple[str, bytes]:
         """Send a deployment; its hash and the 20-byte address of the contract to be."""
@@ -131,6 +137,28 @@ class EvmSender:
             raise Rejected(revert_text(bytes.fromhex(data[2:]))) from error
         except Web3Exception as error:
             raise Unavailable(f"eth_call: {error}") from error
+
+    async def _signed(self, *calls: Call, gas: int, wei: int) -> list[Signed]:
+        nonce, price, chain_id = await self._frame()
+        return [
+            await sign(
+                Transaction(
+                    chain_id=chain_id,
+                    nonce=nonce + place,
+                    gas_price=price,
+                    gas=gas,
+                    to=call.to,
+                    value=wei if place == len(calls) - 1 else 0,
+                    data=call.data,
+                ),
+                self._signer,
+            )
+            for place, call in enumerate(calls)
+        ]
+
+    async def _push(self, signed: Sequence[Signed]) -> None:
+        for one in signed:
+            await self._rpc.call("eth_sendRawTransaction", [hex_of(one.raw)])
 
     async def _frame(self) -> tuple[int, int, int]:
         """The next nonce, the price of gas in wei, and the chain id that the node names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from relayer.chains.solana.accounts import account_data, read_token_account
@@ -21,6 +23,7 @@ from relayer.chains.solana.rpc import NodeError, SolanaRpc
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares, shares_from_raw
 from relayer.domain.errors import Rejected, Unavailable
+from relayer.ports.chain import Begun
 
 _CONFIRMED: Final = {"commitment": "confirmed"}
 _SEND: Final = {"encoding": "base64", "preflightCommitment": "confirmed"}
@@ -46,6 +49,12 @@ class SolanaDepositor:
         self, asset: str, shares: Shares, destination: ChainId, recipient: Account
     ) -> str:
         """Burn or lock shares towards a recipient; the confirmed transaction's signature."""
+        return await self.finish(await self.begin(asset, shares, destination, recipient))
+
+    async def begin(
+        self, asset: str, shares: Shares, destination: ChainId, recipient: Account
+    ) -> Begun:
+        """Sign a burn or a lock, and send it once."""
         blockhash, slot, last_valid = await newest_blockhash(self._rpc)
         instructions = deposit_instructions(
             self._config,
@@ -57,7 +66,16 @@ class SolanaDepositor:
             slot=slot,
         )
         raw = signed(instructions, [self._key], blockhash)
-        return await send(self._rpc, raw, last_valid)
+        with contextlib.suppress(Unavailable):  # it may have been taken
+            await push(self._rpc, raw)
+        return Begun(tx=str(Signature(raw[1:65])), raws=(raw,), last_valid=last_valid)
+
+    async def finish(self, begun: Begun) -> str:
+        """Wait until the deposit is confirmed; Rejected if it failed, Unavailable if it died."""
+        for raw in begun.raws:
+            with contextlib.suppress(NodeError, Rejected):  # so is called what has landed already
+                await push(self._rpc, raw)
+        return await confirmed(self._rpc, begun.tx, begun.last_valid)
 
     async def shares_of(self, account: Account, asset: str) -> Shares:
         """Shares in the account's associated token account at the newest confirmed slot."""
@@ -88,12 +106,24 @@ async def send(rpc: SolanaRpc, raw: bytes, last_valid: int) -> str:
 
     Rejected with the node's word if it fails; Unavailable if it was not seen until it expired.
     """
+    return await confirmed(rpc, await push(rpc, raw), last_valid)
+
+
+async def push(rpc: SolanaRpc, raw: bytes) -> str:
+    """Send a signed transaction; its signature. Rejected with the node's word if it would fail."""
     try:
-        tx = str(await rpc.call("sendTransaction", b64encode(raw).decode(), _SEND))
+        return str(await rpc.call("sendTransaction", b64encode(raw).decode(), _SEND))
     except NodeError as error:
         if error.code == _PREFLIGHT:
             raise Rejected(_why(error)) from error
         raise
+
+
+async def confirmed(rpc: SolanaRpc, tx: str, last_valid: int) -> str:
+    """Wait until a transaction is confirmed; its signature.
+
+    Rejected if it failed, Unavailable if it was not seen until it expired.
+    """
     while True:
         height = await rpc.call("getBlockHeight", _CONFIRMED)
         status = (await rpc.call("getSignatureStatuses", [tx]))["value"][0]

@@ -54,9 +54,18 @@ class TronSender:
 
     async def send(self, call: Call, *, fee_limit: int, sun: int = 0) -> str:
         """Send a call with ``sun`` attached and no more than ``fee_limit`` sun burnt; its txid."""
+        return await self._push(await self.seal(call, fee_limit=fee_limit, sun=sun))
+
+    async def seal(self, call: Call, *, fee_limit: int, sun: int = 0) -> Sealed:
+        """A signed call; nothing is sent."""
         frame = await self._frames.frame(fee_limit)
-        contract = tron_address(call.to)
-        return await self._push(await seal_call(self._signer, contract, call.data, frame, sun=sun))
+        return await seal_call(self._signer, tron_address(call.to), call.data, frame, sun=sun)
+
+    async def push(self, raw: bytes) -> None:
+        """Send signed bytes, again is harmless; Refused with the node's word for what it refuses."""
+        code, message = await self._rpc.broadcast(raw)
+        if code not in _TAKEN:
+            raise Refused(f"{code}: {message[:200]}")
 
     async def give(self, to: bytes, sun: int) -> str:
         """Send sun to an account (20 bytes), which begins to exist with it; the txid."""
@@ -102,7 +111,5 @@ class TronSender:
         return (await self._frames.prices())[0]
 
     async def _push(self, sealed: Sealed) -> str:
-        code, message = await self._rpc.broadcast(sealed.raw)
-        if code not in _TAKEN:
-            raise Refused(f"{code}: {message[:200]}")
+        await self.push(sealed.raw)
         return sealed.tx
