@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from relayer.ports.bus import Finding, Out, Partition, Rights, Topic
 
 FIRST_CONTACT: Final = 30.0
-"""Seconds that the cluster is given to answer when the bus is opened."""
+"""Seconds for which a cluster that does not answer is tried again when the bus is opened."""
+
+START: Final = 30.0
+"""Seconds that one start of a publisher may last."""
 
 FIRST_REFUSAL: Final = 2.0
-"""Seconds after which credentials that are refused are: a broker that has just started may not
-know its users yet."""
+"""Seconds for which credentials that are refused are tried again: a broker that has just started may
+not know its users yet."""
 
 PUBLISH: Final = 3 * REQUEST
 """Seconds after which publishing that is not acknowledged is given up."""
@@ -89,7 +92,7 @@ class KafkaBus:
     async def _start_publisher(self) -> AIOKafkaProducer:
         publisher = self.cluster.publisher()
         try:
-            async with asyncio.timeout(FIRST_CONTACT):
+            async with asyncio.timeout(START):
                 await begin(publisher)
         except BaseException:
             await end_producer(publisher, "publisher")

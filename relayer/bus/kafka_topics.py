@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from relayer.bus.kafka_brokers import judge_brokers
 from relayer.bus.kafka_client import REQUEST, TROUBLE, end
+from relayer.bus.kafka_refusal import refusal
 from relayer.bus.kafka_rights import Metadata, excess, hidden, missing, unseen
 from relayer.bus.kafka_wishes import judged, settings_of, wishes
 from relayer.domain.errors import Transient
@@ -50,7 +51,7 @@ async def create(cluster: Cluster, catalog: Catalog) -> list[str]:
     ]
     try:
         async with _admin(cluster) as admin:
-            names = _made((await admin.create_topics(made)).topic_errors)
+            names = _made(cluster, (await admin.create_topics(made)).topic_errors)
             async with asyncio.timeout(REQUEST):
                 while not await _usable(admin, names):
                     await asyncio.sleep(0.02)
@@ -87,9 +88,12 @@ async def delete(cluster: Cluster, catalog: Catalog) -> None:
         raise Transient(msg) from error
 
 
-def _made(answers: list[tuple[str, int, str | None]]) -> list[str]:
+def _made(cluster: Cluster, answers: list[tuple[str, int, str | None]]) -> list[str]:
     """Return which topics are new; raise for one that was refused."""
     for name, code, detail in answers:
+        if code == TopicAuthorizationFailedError.errno:
+            msg = f"{cluster.access.who} may not Create topic {name}: an administrator makes it"
+            raise Transient(msg)
         if code not in {0, EXISTS}:
             msg = f"topic {name} was not made: {detail or for_code(code).__name__}"
             raise Transient(msg)
@@ -146,7 +150,10 @@ async def _judge_topics(
 async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = cluster.admin()
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        except TROUBLE as error:
+            raise Transient((await refusal(cluster, error)).words) from error
         yield admin
     finally:
         await end(admin.close(), "admin")

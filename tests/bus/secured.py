@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import tomli_w
 
+from relayer.devnet.kafka.authority import Authority
 from relayer.devnet.kafka.broker import LocalKafka
 from relayer.devnet.kafka.secured import ADMINISTRATOR
 from tests.architecture.tree import ROOT
@@ -24,6 +26,23 @@ def by_password(kafka: LocalKafka, user: str = ADMINISTRATOR, **more: object) ->
         "tls": True,
         "authority": str(kafka.guard.authority.file),
         **more,
+    }
+
+
+def by_certificate(
+    kafka: LocalKafka,
+    authority: Authority | None = None,
+    life: timedelta = timedelta(hours=1),
+    user: str = ADMINISTRATOR,
+) -> BusTable:
+    """Settings of a bus that shows a certificate in a user's name, by default the administrator's."""
+    shown = (authority or kafka.guard.authority).issue(user, life=life)
+    return {
+        "servers": kafka.mutual.split(","),
+        "tls": True,
+        "authority": str(kafka.guard.authority.file),
+        "certificate": str(shown.certificate),
+        "certificate_key": f"file:{shown.key}",
     }
 
 

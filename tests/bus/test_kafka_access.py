@@ -15,14 +15,17 @@ import pytest
 
 from relayer.app.bus import cluster_of
 from relayer.bus import kafka as kafka_bus
+from relayer.bus.catalog import Catalog
 from relayer.bus.kafka import KafkaBus, Unreachable
 from relayer.bus.kafka_client import Access, Cluster
+from relayer.bus.kafka_topics import present
 from relayer.cli.main import main
 from relayer.devnet.kafka.authority import Authority
 from relayer.devnet.kafka.broker import LocalKafka
 from relayer.devnet.kafka.secured import ADMINISTRATOR
+from relayer.domain.errors import Transient
 from relayer.settings import load
-from tests.bus.secured import BusTable, by_password, config_on
+from tests.bus.secured import BusTable, by_certificate, by_password, config_on
 
 Mistake = Callable[[LocalKafka, Path], BusTable]
 
@@ -30,24 +33,8 @@ Mistake = Callable[[LocalKafka, Path], BusTable]
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a broker here that has only just started."""
-    monkeypatch.setattr(kafka_bus, "FIRST_CONTACT", 0.3)
-    monkeypatch.setattr(kafka_bus, "FIRST_REFUSAL", 0.3)
-
-
-def by_certificate(
-    kafka: LocalKafka,
-    authority: Authority | None = None,
-    life: timedelta = timedelta(hours=1),
-) -> BusTable:
-    """Settings of a bus that shows a certificate of its administrator."""
-    shown = (authority or kafka.guard.authority).issue(ADMINISTRATOR, life=life)
-    return {
-        "servers": kafka.mutual.split(","),
-        "tls": True,
-        "authority": str(kafka.guard.authority.file),
-        "certificate": str(shown.certificate),
-        "certificate_key": f"file:{shown.key}",
-    }
+    monkeypatch.setattr(kafka_bus, "FIRST_CONTACT", 0.0)
+    monkeypatch.setattr(kafka_bus, "FIRST_REFUSAL", 0.0)
 
 
 def cluster(folder: Path, bus: Mapping[str, object]) -> Cluster:
@@ -153,6 +140,14 @@ def test_a_mistake_is_one_sentence_with_the_setting_to_look_at(
     assert said.err.count("\n") == 1
     assert "correct horse" not in said.err + said.out
     assert time.monotonic() - began < 10
+
+
+async def test_topics_of_a_cluster_that_is_not_there_are_not_guessed_at() -> None:
+    """Whoever asks for them is told the same sentence."""
+    nowhere = Cluster(servers=("127.0.0.1:1",))
+
+    with pytest.raises(Transient, match=r"^Kafka: 127.0.0.1:1 does not answer"):
+        await present(nowhere, Catalog([]))
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,14 @@ def test_the_command_tells_an_operator_which_rights_a_service_lacks(
     )
 
 
+async def test_who_may_not_make_a_topic_is_told_so(place: Place) -> None:
+    """By name, and that it is an administrator's work."""
+    spare = Topic(name=f"{place.name}.spare", partitions=1, retention=None, compacted=True)
+
+    with pytest.raises(Transient, match=f"User:newcomer may not Create topic {spare.name}"):
+        await create(place.cluster, Catalog([spare]))
+
+
 async def test_brokers_tell_all_that_is_asked_of_them(secured: LocalKafka, place: Place) -> None:
     """Every setting that is judged is one of Kafka's, and the local cluster's are good."""
     wishes = broker_wishes(place.administrator)

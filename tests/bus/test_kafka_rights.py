@@ -23,7 +23,7 @@ from relayer.devnet.kafka.rights import grant
 from relayer.devnet.kafka.secured import ADMINISTRATOR
 from relayer.settings import Settings, load
 from tests.bus.kafka_attempts import Intruder, intruder
-from tests.bus.secured import by_password, config_on, passwords
+from tests.bus.secured import by_certificate, by_password, config_on, passwords
 
 Attempt = Callable[[Intruder, str], Awaitable[bool]]
 
@@ -130,6 +130,17 @@ async def test_no_service_changes_the_cluster(service: Service, bridge: Bridge) 
     async with intruder(bridge.cluster(service)) as user:
         assert not await user.alter_broker()
         assert not await user.give_rights(service)
+
+
+async def test_a_certificate_has_the_rights_of_the_user_whom_it_names(bridge: Bridge) -> None:
+    """A monitor may do the same whether it proves a password or shows a certificate."""
+    shown = by_certificate(bridge.kafka, user=Service.MONITOR)
+    cluster = cluster_of(load(config_on(bridge.config.parent, shown, CHAINS)))
+    async with intruder(cluster) as user:
+        assert await user.write("bridge.supply")
+        assert not await user.write("bridge.transfers")
+
+    assert cluster.access.who == "the user of certificate CN=monitor"
 
 
 async def test_an_attempt_that_is_let_through_shows_as_such(bridge: Bridge) -> None:
