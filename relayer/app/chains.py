@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, assert_never
 
+from relayer.agreement.acting import QuorumDrafter, QuorumWriter
+from relayer.agreement.health import EndpointObserver, Unwatched
+from relayer.agreement.reading import QuorumReader
 from relayer.app.opened import Given, Observe, Opened
 from relayer.domain.address import Account, ChainId, Family, family_of, word_of
 from relayer.domain.errors import SettingRefused
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
-from relayer.ports.health import EndpointObserver, Unwatched
-from relayer.ports.quorum import QuorumReader
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
 from relayer.ports.signer import Signer
 from relayer.settings import ChainSettings, Settings, shares
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from relayer.agreement.endpoints import Endpoint, Endpoints
+from relayer.agreement.health import EndpointObserver, Fault
+from relayer.agreement.user import FailoverDepositor
 from relayer.domain.address import Account, ChainId
 from relayer.domain.transfer import TokenPlace
 from relayer.ports.chain import Depositor
-from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.health import EndpointObserver, Fault
-from relayer.ports.user import FailoverDepositor
 from relayer.settings import ChainSettings, Settings
 
 P = TypeVar("P")

@@ -38,7 +38,6 @@ from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, sta
 from relayer.domain.submission import Patience
 from relayer.ports.bus import Bus, Partition
 from relayer.ports.chain import ChainDrafter, ChainReader
-from relayer.ports.shared import SharedReader
 from relayer.ports.signer import Signer
 from relayer.reserves.file import FileReserve
 from relayer.services.attester.attester import Attester, Post
@@ -55,6 +54,7 @@ from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
 from relayer.services.vouching import Voucher
 from relayer.settings import AttesterSettings, ChainSettings, Settings
+from relayer.sharing.reader import SharedReader
 from relayer.telemetry.http import serve_health
 from relayer.telemetry.metrics import Extent, declare
 from relayer.telemetry.observer import Observer

@@ -17,13 +17,13 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from relayer.agreement.health import Fault
 from relayer.domain.address import ChainId
 from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import LandingKind
 from relayer.domain.halt import ScopeKind
 from relayer.domain.reasons import Reason
 from relayer.domain.transfer import Route
-from relayer.ports.health import Fault
 
 LATENCY: Final = (0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 """Bounds in seconds; 0.15 and 1 are the marks of the house for deposit to broadcast."""

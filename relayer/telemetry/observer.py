@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import Counter as Counting
 from prometheus_client import Histogram as Timing
 
+from relayer.agreement.health import Fault
 from relayer.domain.address import ChainId
 from relayer.domain.amount import WAD
 from relayer.domain.command import Command
@@ -33,7 +34,6 @@ from relayer.domain.stage import LEFT, Stage, Transfer
 from relayer.domain.transfer import ActKind, ChainFact, Deposit, TransferId, owner_of
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
-from relayer.ports.health import Fault
 from relayer.telemetry.metrics import Measure, Metrics, Milestone, Outcome
 
 NOWHERE = "none"

@@ -14,6 +14,8 @@ from tests.architecture.tree import ROOT
 PLANTS = {
     "the domain imports a service": ("domain/planted_a.py", "relayer.services.listener"),
     "a port imports an adapter": ("ports/planted_b.py", "relayer.bus.sqlite"),
+    "a port imports agreement": ("ports/planted_j.py", "relayer.agreement.reading"),
+    "sharing imports agreement": ("sharing/planted_k.py", "relayer.agreement.reading"),
     "a service imports an adapter": ("services/monitor/planted_c.py", "relayer.bus.sqlite"),
     "the bus imports a chain": ("bus/planted_d.py", "relayer.chains.gateway"),
     "a chain imports another": ("chains/tron/planted_e.py", "relayer.chains.solana"),

@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from relayer.agreement.acting import QuorumDrafter, QuorumWriter
+from relayer.agreement.endpoints import Endpoint, Endpoints
+from relayer.agreement.reading import QuorumReader
 from relayer.domain.draft import LandingKind
 from relayer.domain.transfer import ActKind
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
-from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.quorum import QuorumReader
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
+from tests.agreement.endpoints import Watched
 from tests.chains.acting import Acting
 from tests.chains.drafting import Drafting
 from tests.chains.harness import ChainHarness, some_shares
 from tests.chains.liars import Liar, Mood
-from tests.ports.endpoints import Watched
 
 P = TypeVar("P")
 Provers = Sequence[Callable[[], Awaitable[None]]]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from relayer.agreement.health import Fault, Unwatched
 from relayer.app.chains import kit_for
 from relayer.chains.connections import PER_HOST
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Unavailable
 from relayer.ports.chain import ChainReader
-from relayer.ports.health import Fault, Unwatched
 from relayer.settings import Settings, load
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "devnet.example.toml"

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relayer.agreement.endpoints import Endpoint, Endpoints
+from relayer.agreement.reading import QuorumReader
 from relayer.chains.solana.acts import receipt_account
 from relayer.chains.solana.reader import SolanaReader
 from relayer.chains.tron.reader import TronReader
 from relayer.domain.errors import Transient
 from relayer.domain.transfer import ChainFact, Deposit, TransferId
 from relayer.ports.chain import ChainReader
-from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.quorum import QuorumReader
+from tests.agreement.endpoints import Watched
 from tests.chains import faulty_evm, faulty_solana, faulty_tron
 from tests.chains.faulty import (
     MOST_TRIES,
@@ -28,7 +29,6 @@ from tests.chains.faulty import (
     one_at_each_request,
     told_in,
 )
-from tests.ports.endpoints import Watched
 from tests.ports.virtual import run
 
 WORLDS = (faulty_evm.EVM_WORLD, faulty_solana.SOLANA_WORLD, faulty_tron.TRON_WORLD)

@@ -32,7 +32,6 @@ from relayer.domain.verdict import SupplyPolicy
 from relayer.ports.bus import Partition, Topic
 from relayer.ports.chain import ChainReader
 from relayer.ports.clock import Clock
-from relayer.ports.shared import SharedReader
 from relayer.services.attester.attester import Attester, Post
 from relayer.services.attester.journal import Journal
 from relayer.services.gatekeeper import Gatekeeper
@@ -46,6 +45,7 @@ from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.sweep import Sweep
 from relayer.services.tracker import Tracker
 from relayer.services.vouching import Voucher
+from relayer.sharing.reader import SharedReader
 from relayer.signing.local import Ed25519Signer
 from tests.domain.samples import BNB, SOLANA
 from tests.services.fake_chain import FakeChain

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from relayer.agreement.health import Fault
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.distrust import Distrust
@@ -22,7 +23,6 @@ from relayer.domain.supply import Interval
 from relayer.domain.transfer import Deposit, Location, Route, TransferId
 from relayer.ports.bus import Record
 from relayer.ports.chain import Head
-from relayer.ports.health import Fault
 from relayer.services.attester.attester import AttesterObserver
 from relayer.services.gatekeeper import GateObserver
 from relayer.services.listener import ListenerObserver

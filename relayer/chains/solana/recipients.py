@@ -19,7 +19,7 @@ from relayer.chains.solana.rpc import SolanaRpc, understood
 from relayer.chains.solana.terms import Pays
 from relayer.domain.errors import DraftRefused
 from relayer.domain.transfer import Deposit
-from relayer.ports.gather import Gathered
+from relayer.sharing.gather import Gathered
 
 _CONFIRMED: Final = {"commitment": "confirmed", "encoding": "base64"}
 _AT_ONCE: Final = 100

@@ -20,8 +20,8 @@ from relayer.domain.transfer import (
     Mode,
     TransferId,
 )
+from tests.agreement.endpoints import ISSUED, Honest, Liar, Truth, quorum_of
 from tests.domain.samples import delivery, deposit, refund
-from tests.ports.endpoints import ISSUED, Honest, Liar, Truth, quorum_of
 from tests.ports.virtual import run
 
 NOWHERE = Location(tx="0xff", index=9)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from relayer.agreement.endpoints import Endpoint
+from relayer.agreement.user import FailoverDepositor
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.errors import Rejected, Transient, Unavailable, WrongChain
 from relayer.ports.chain import Begun
-from relayer.ports.endpoints import Endpoint
-from relayer.ports.user import FailoverDepositor
 from tests.chains.gateway_samples import SOLANA
 
 NUMBERS = itertools.count()

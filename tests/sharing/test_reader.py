@@ -19,8 +19,8 @@ from relayer.domain.transfer import (
     TransferId,
 )
 from relayer.ports.chain import Head
-from relayer.ports.histories import Histories
-from relayer.ports.shared import SharedReader
+from relayer.sharing.histories import Histories
+from relayer.sharing.reader import SharedReader
 from tests.domain.samples import BNB, deposit
 
 PLACE = Location(tx="0xaa", index=1)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from relayer.agreement.health import Fault
 from relayer.domain.address import ChainId
 from relayer.domain.errors import Disagreement, HistoryPruned, Unavailable
 from relayer.domain.supply import Interval
 from relayer.domain.transfer import FAR_AHEAD, Mode
-from relayer.ports.health import Fault
-from tests.ports.endpoints import FORGED, Honest, Truth, Watched, quorum_of
-from tests.ports.test_quorum import NOWHERE, chain_of, some_deposit
+from tests.agreement.endpoints import FORGED, Honest, Truth, Watched, quorum_of
+from tests.agreement.test_reading import NOWHERE, chain_of, some_deposit
 from tests.ports.virtual import run
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from relayer.domain.transfer import ChainFact
-from relayer.ports.gather import Reads, told
+from relayer.sharing.gather import Reads, told
 
 RANGES: Final = 32
 """Ranges that are kept."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Si
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from relayer.agreement.health import EndpointObserver, Fault, Health, fault_of, now
 from relayer.domain.address import ChainId
 from relayer.domain.agreement import Agreed
 from relayer.domain.errors import (
@@ -22,7 +23,6 @@ from relayer.domain.errors import (
     Transient,
     Unavailable,
 )
-from relayer.ports.health import EndpointObserver, Fault, Health, fault_of, now
 
 P = TypeVar("P")
 A = TypeVar("A")

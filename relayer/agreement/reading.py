@@ -13,6 +13,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from relayer.agreement.endpoints import Endpoint, Endpoints, Settle
 from relayer.domain.address import ChainId
 from relayer.domain.agreement import (
     Agreed,
@@ -28,7 +29,6 @@ from relayer.domain.errors import Disagreement, Transient, Unavailable
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
-from relayer.ports.endpoints import Endpoint, Endpoints, Settle
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from relayer.domain.address import ChainId
 from relayer.domain.supply import SupplySnapshot
 from relayer.domain.transfer import ChainFact, Deposit, Location, Receipt, TransferId
 from relayer.ports.chain import ChainReader, Head
-from relayer.ports.gather import PATIENCE, Gathered, Joined
-from relayer.ports.histories import Histories
+from relayer.sharing.gather import PATIENCE, Gathered, Joined
+from relayer.sharing.histories import Histories
 
 KEPT: Final = 5_000
 """Places whose deposits are remembered: more than are under way at once, a few MB."""

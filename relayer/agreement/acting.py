@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from relayer.agreement.endpoints import Endpoints, Settle
 from relayer.domain.address import Account, ChainId
 from relayer.domain.agreement import Agreed, equal, kth_highest
 from relayer.domain.draft import (
@@ -37,7 +38,6 @@ from relayer.domain.errors import (
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.domain.wire import Terms
 from relayer.ports.chain import ChainDrafter, ChainWriter
-from relayer.ports.endpoints import Endpoints, Settle
 
 P = TypeVar("P")
 A = TypeVar("A")

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from relayer.agreement.endpoints import Endpoint
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.errors import Transient
 from relayer.ports.chain import Begun, Depositor
-from relayer.ports.endpoints import Endpoint
 
 A = TypeVar("A")
 

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayer.agreement.acting import QuorumDrafter, QuorumWriter
+from relayer.agreement.endpoints import Endpoint, Endpoints
 from relayer.domain.address import Account
 from relayer.domain.draft import Act, Draft, Landing, LandingKind, Landings, Submission
 from relayer.domain.errors import (
@@ -25,10 +27,8 @@ from relayer.domain.errors import (
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.domain.wire import Terms
 from relayer.ports.chain import ChainDrafter, ChainWriter
-from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.quorum_acts import QuorumDrafter, QuorumWriter
+from tests.agreement.endpoints import Watched
 from tests.domain.samples import BNB, deposit, draft
-from tests.ports.endpoints import Watched
 from tests.ports.virtual import run
 
 KINDS = [LandingKind.PENDING, LandingKind.LANDED, LandingKind.FAILED, LandingKind.DEAD]

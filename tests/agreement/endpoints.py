@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from relayer.agreement.endpoints import Endpoint, Endpoints
+from relayer.agreement.health import EndpointObserver, Fault, Unwatched
+from relayer.agreement.reading import QuorumReader
 from relayer.domain.address import ChainId
 from relayer.domain.amount import Shares
 from relayer.domain.errors import HistoryPruned, Unavailable, WrongChain
@@ -25,9 +28,6 @@ from relayer.domain.transfer import (
     TransferId,
 )
 from relayer.ports.chain import ChainReader, Head
-from relayer.ports.endpoints import Endpoint, Endpoints
-from relayer.ports.health import EndpointObserver, Fault, Unwatched
-from relayer.ports.quorum import QuorumReader
 from tests.domain.samples import BNB, deposit
 
 ISSUED = 10**24
