@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.flows import Result, measure_flows
+from benchmarks.flows import FAST, OWN, Result, measure_flows
 from benchmarks.history import Started, measure_history
 
 
@@ -67,6 +67,7 @@ async def _flows(arguments: argparse.Namespace) -> list[Result]:
     with tempfile.TemporaryDirectory() as directory:
         return await measure_flows(
             Path(directory),
+            OWN if arguments.own_pace else FAST,
             burst=arguments.burst,
             steady=arguments.steady,
             rate=arguments.rate,
@@ -88,6 +89,9 @@ def main() -> None:
     parser.add_argument("--steady", type=int, default=900)
     parser.add_argument("--rate", type=float, default=30.0)
     parser.add_argument("--history", type=int, default=100_000)
+    parser.add_argument(
+        "--own-pace", action="store_true", help="blocks as often as the real chains make them"
+    )
     parser.add_argument("--profile", type=Path, help="directory to write profiles into")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

@@ -20,13 +20,14 @@ class Crowd:
     """Users of all chains; deposits are made over the same adapters as ``relayer send``."""
 
     settings: Settings
+    users: int = USERS
     _kits: dict[ChainId, ChainKit] = field(default_factory=dict)
     _who: dict[tuple[ChainId, int], Depositor] = field(default_factory=dict)
     _turns: dict[tuple[ChainId, int], asyncio.Lock] = field(default_factory=dict)
 
     def plan(self, transfers: int) -> list[Journey]:
         """So many journeys over all routes, assets and users."""
-        return plan(self.settings, transfers, USERS)
+        return plan(self.settings, transfers, self.users)
 
     async def deposit(self, journey: Journey) -> None:
         """Make one journey's deposit; returns when it is in a block."""

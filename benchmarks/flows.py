@@ -26,8 +26,25 @@ from relayer.devnet.world import LocalWorld, WorldOptions
 from relayer.domain.stage import Stage
 from relayer.settings import Settings, load
 
-FINAL_SECONDS = 6.0
-"""After which a deposit in a block is final on each of the local chains."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the chains make blocks, and seconds until a deposit in one is final on each."""
+
+    options: WorldOptions
+    final: float
+
+
+FAST = Pace(options=WorldOptions(users=USERS), final=6.0)
+"""As in the demo: Solana four times as fast as it is, Tron three times."""
+
+OWN = Pace(
+    options=WorldOptions(
+        users=2 * USERS, slot_seconds=0.4, evm_block_seconds=0.45, tron_block_seconds=3.0
+    ),
+    final=14.0,
+)
+"""As the real chains do. A user waits for the block of each deposit, so there are more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +73,13 @@ class Running:
     settings: Settings
     crowd: Crowd
     child: Child
+    final: float
     profile: Profile | None = None
     _idle: float = field(default=0.0)
 
     async def warm_up(self) -> None:
         """Approvals, imports, first leases: a few transfers on every route, uncounted."""
-        journeys = self.crowd.plan(6 * 3 * USERS)[: 18 * 4]
+        journeys = self.crowd.plan(18 * 4)
         await self.crowd.deposit_all(journeys)
         await until_delivered(self.settings, len(journeys), 300, self.child.check)
 
@@ -77,7 +95,7 @@ class Running:
         self._signal(signal.SIGSTOP)
         try:
             await self.crowd.deposit_all(self.crowd.plan(transfers))
-            await asyncio.sleep(FINAL_SECONDS)
+            await asyncio.sleep(self.final)
         finally:
             self._signal(signal.SIGCONT)
         return await self._measured(f"burst of {transfers}", transfers, asyncio.sleep(0))
@@ -147,18 +165,20 @@ def _by_chain(calls: dict[tuple[str, str], float]) -> dict[str, float]:
 
 
 async def measure_flows(
-    directory: Path, *, burst: int, steady: int, rate: float, profile: Path | None
+    directory: Path, pace: Pace, *, burst: int, steady: int, rate: float, profile: Path | None
 ) -> list[Result]:
     """Both scenarios on one world and one relayer process."""
     profiled = Profile(profile) if profile else None
-    async with LocalWorld(directory, WorldOptions(users=USERS)) as world:
+    async with LocalWorld(directory, pace.options) as world:
         settings = load(world.config_path)
-        crowd = Crowd(settings=settings)
+        crowd = Crowd(settings=settings, users=pace.options.users)
         os.environ["RELAYER_LOG__FORMAT"] = "json"  # as in production, not as on a terminal
         child = Child(config=world.config_path, log=directory / "relayer.log")
         if profiled is not None:
             child.command = profiled.command
-        running = Running(settings=settings, crowd=crowd, child=child, profile=profiled)
+        running = Running(
+            settings=settings, crowd=crowd, child=child, final=pace.final, profile=profiled
+        )
         await child.start()
         try:
             await running.warm_up()
