@@ -27,6 +27,10 @@ from relayer.domain.address import ChainId, account_from_tron, format_account
 GENESIS: Final = bytes.fromhex("78" * 32)
 EVM_CHAIN_ID: Final = 31337
 
+_CALM: Final = ("--no-priority-fee",)
+"""Anvil else suggests the tips it has just been paid: where all traffic is ours, each block's bids
+are half again as high as the last one's, and after some seconds above every cap."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldOptions:
@@ -83,7 +87,11 @@ class LocalWorld:
         options, given, enter = self.options, self.options.given, self._stack.enter_async_context
         if given.bnb is None:
             self.anvil = await enter(
-                Anvil(AnvilConfig(block_time=options.evm_block_seconds, chain_id=EVM_CHAIN_ID))
+                Anvil(
+                    AnvilConfig(
+                        block_time=options.evm_block_seconds, chain_id=EVM_CHAIN_ID, extra=_CALM
+                    )
+                )
             )
         if given.solana is None:
             self.solana = await enter(
