@@ -35,7 +35,8 @@ class Pace:
     final: float
 
 
-FAST = Pace(options=WorldOptions(users=USERS), final=6.0)
+FINAL_SECONDS = 6.0
+FAST = Pace(options=WorldOptions(users=USERS), final=FINAL_SECONDS)
 """As in the demo: Solana four times as fast as it is, Tron three times."""
 
 OWN = Pace(

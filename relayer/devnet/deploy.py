@@ -202,7 +202,7 @@ def config_of(bridge: Bridge) -> dict[str, Any]:
         },
         "operator": {"keys": [bridge.nodes.ring.ed25519("operator").public.hex()]},
         "reserves": {"file": "reserves.json"},
-        "pace": {"sweep_seconds": 20.0, "confirm_seconds": 0.3, "quarantine_seconds": 0.0},
+        "pace": {"sweep_seconds": 20.0, "quarantine_seconds": 0.0},
         "attesters": [
             {
                 "name": name,

@@ -143,14 +143,16 @@ class TronWriter:
 
         Each look comes after the solid head was read: what the view does not have then stands in
         no block up to that one. So it is asked once per submission and solid block, and not at
-        all until the block is solid in which the full node saw it.
+        all until the block is solid in which the full node saw it, or its time is up.
         """
         solid = await self._rpc.solid_head()
         due = [one for one in submissions if self._look(one.tx).not_below <= solid.number]
-        infos = await self._infos(self._rpc.solid_tx_info, [one.tx for one in due])
-        absent = [tx for tx, info in infos.items() if info is None]
+        seen = [one.tx for one in due if self._was_seen(one, solid)]
+        infos = await self._infos(self._rpc.solid_tx_info, seen)
+        unseen = [one.tx for one in due if one.tx not in seen]
+        absent = [*unseen, *(tx for tx, info in infos.items() if info is None)]
         mined = await self._infos(self._rpc.tx_info, absent)
-        looks = {tx: self._next_look(mined.get(tx), solid) for tx in absent}
+        looks = {tx: self._next_look(mined.get(tx), solid, judged=tx in infos) for tx in absent}
         self._looks = {one.tx: looks.get(one.tx, self._look(one.tx)) for one in submissions}
         found = {one.tx: self._pending(one.tx) for one in submissions}
         for one in due:
@@ -170,6 +172,10 @@ class TronWriter:
     async def close(self) -> None:
         """Release connections."""
         await self._rpc.close()
+
+    def _was_seen(self, submission: Submission, solid: Block) -> bool:
+        """Whether a block may hold it that the full node has told of, or all that could are solid."""
+        return self._look(submission.tx).mined is not None or solid.time_ms > submission.bounds
 
     def _look(self, tx: str) -> _Look:
         return self._looks.get(tx, _Look())
@@ -213,14 +219,13 @@ class TronWriter:
         logs = gateway_logs(info, self._place.address) if info.succeeded else []
         return dict(filter(None, map(skipped_of, logs)))
 
-    def _next_look(self, info: TxInfo | None, solid: Block) -> _Look:
-        """After an absence from the solid view: its next block, or the one that has it."""
+    def _next_look(self, info: TxInfo | None, solid: Block, *, judged: bool) -> _Look:
+        """The next solid block, or the one that has it; ``judged``: this one has it not."""
         following = solid.number + 1
         if info is None:
             return _Look(not_below=following)
-        return _Look(
-            not_below=max(info.height, following), mined=info.height, skipped=self._skipped(info)
-        )
+        height = max(info.height, following) if judged else info.height
+        return _Look(not_below=height, mined=info.height, skipped=self._skipped(info))
 
     async def _simulate(self, acts: Sequence[Act], data: bytes) -> int:
         try:
