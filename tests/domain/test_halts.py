@@ -84,7 +84,7 @@ def test_a_halt_in_a_topic_made_anew_stops_although_its_offset_is_low() -> None:
     assert halts.over(ROUTE) == fresh
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=30))
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12))
 def test_all_who_read_the_same_records_keep_the_same_halts(steps: list[tuple[bool, int]]) -> None:
     """Also who reads some of them twice; and nothing stands that was not raised or is lifted."""
     one, again = Halts(), Halts()

@@ -179,7 +179,9 @@ def test_a_forged_time_stops_neither_the_tracker_nor_who_asks(tmp_path: Path, at
     """A time that no database or calendar takes would end the tracker again at each start."""
     forged = TRANSFERS.encode(told(1, at=5.5)).replace(b'"at":5.5', b'"at":' + at.encode())
     records = [
-        Record(topic=TRANSFERS_TOPIC, partition=0, offset=n, key="k", value=value, time=5.0)
+        Record(
+            topic=TRANSFERS_TOPIC, partition=0, offset=n, key="k", value=value, time=1_800_000_000.0
+        )
         for n, value in enumerate((forged, TRANSFERS.encode(told(2))))
     ]
     with closing(Fold(tmp_path / "tracker.db")) as fold:
