@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
 from relayer.bus.catalog import Catalog
-from relayer.bus.kafka_client import TROUBLE, begin, end
+from relayer.bus.kafka_client import REQUEST, TROUBLE, begin, end
 from relayer.bus.kafka_partition import KafkaPartition
 from relayer.domain.errors import Transient
 from relayer.ports.bus import Record, Topic
@@ -59,9 +61,16 @@ async def owners(cluster: Cluster, states: Sequence[str]) -> dict[str, int]:
 
 
 async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
-    answers = await admin.describe_consumer_groups([group])
-    members: Sequence[Any] = answers[0].groups[0][5]
-    return len(members)
+    async with asyncio.timeout(REQUEST):
+        while True:
+            try:
+                answers = await admin.describe_consumer_groups([group])
+            except GroupCoordinatorNotAvailableError:
+                # A cluster that has seen no group yet makes its topic for them when it is asked.
+                await asyncio.sleep(0.1)
+            else:
+                members: Sequence[Any] = answers[0].groups[0][5]
+                return len(members)
 
 
 async def lanes_of(cluster: Cluster, inbox: str, state: str) -> list[Lane]:
