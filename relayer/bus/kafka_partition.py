@@ -244,7 +244,9 @@ class KafkaPartition:
         except TROUBLE as error:
             msg = f"the end of {self._inbox} is not known: {type(error).__name__}"
             raise Transient(msg) from error
-        behind: int = end_of_inbox - self._committed
+        # The end that we are told lies before a transaction that somebody has left open. What is
+        # behind it is late all the same; whoever takes has heard of it.
+        behind: int = max(end_of_inbox, self._consumer.highwater(here) or 0) - self._committed
         return max(0, behind)
 
     async def _write(self, everything: list[Out]) -> None:

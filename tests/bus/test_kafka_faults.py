@@ -201,6 +201,28 @@ async def test_state_that_stays_hidden_is_lost_not_guessed(
         await other.abort_transaction()
 
 
+async def test_what_an_open_transaction_holds_up_shows(world: KafkaWorld, bus: KafkaBus) -> None:
+    """A lane that others keep waiting is behind, although it is told that its inbox ends there."""
+    async with (
+        world.own(world.inbox, world.state, 0) as owner,
+        stranger(
+            world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
+        ) as other,
+        asyncio.timeout(SOON),
+    ):
+        await owner.restore()
+        await other.begin_transaction()
+        await other.send_and_wait(world.inbox, b"theirs", key=b"theirs", partition=0)
+        await bus.publish([out(world.inbox, 0, "ours")])
+        while await owner.behind() < 2:
+            assert await owner.take(1, 0.1, asyncio.Event()) == []
+        await other.abort_transaction()
+        assert keys(await take(owner)) == ["ours"]
+        await owner.commit([], {})
+        while await owner.behind() > 1:  # the end of the transaction is a place in the log, too
+            await asyncio.sleep(0.05)
+
+
 async def test_what_is_followed_at_once_cannot_be_hidden(world: KafkaWorld, bus: KafkaBus) -> None:
     """Behind an open transaction others see nothing and believe that nothing is there."""
     (stream,) = [topic for topic in topics(world) if topic.name == world.stream]
