@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
-from relayer.agreement.acting import QuorumDrafter, QuorumWriter
 from relayer.agreement.health import EndpointObserver, Unwatched
-from relayer.agreement.reading import QuorumReader
-from relayer.app.opened import Given, Observe, Opened
+from relayer.app.opened import Given, Observe, Opened, Prove
 from relayer.domain.address import Account, ChainId, Family, family_of, word_of
 from relayer.domain.errors import SettingRefused
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
 from relayer.ports.signer import Signer
-from relayer.settings import ChainSettings, Settings, shares
+from relayer.settings import ChainSettings, EndpointSettings, Settings, shares
 
 if TYPE_CHECKING:
     from relayer.chains.solana.config import SolanaConfig
-
-P = TypeVar("P")
 
 
 class ChainKit(Protocol):
@@ -69,252 +64,185 @@ def kit_for(
 
 
 class _EvmKit(Opened):
-    def __init__(self, given: Given) -> None:
+    def _config(self, endpoint: EndpointSettings) -> Any:
         from relayer.chains.evm.config import EvmConfig
 
-        super().__init__(given)
-        self._configs = [
-            EvmConfig(
-                chain=given.chain.id,
-                url=given.settings.url(endpoint.url),
-                ws_url=given.url(endpoint.ws),
-                gateway=given.needed(given.chain.gateway),
-                tokens=given.tokens,
-                peers=given.peers,
-                attesters=_addresses(given.chain),
-                quorum=given.chain.quorum,
-                first_height=given.chain.first_height,
-                timeout_seconds=given.chain.timeout_seconds,
-                **given.extra,
-            )
-            for endpoint in given.chain.endpoints
-        ]
-
-    def _rpc(self, endpoint: int) -> Any:
-        from relayer.chains.evm.rpc import EvmRpc
-
-        config = self._configs[endpoint]
-        return self._opened(
-            EvmRpc(
-                config.url,
-                ws_url=config.ws_url,
-                timeout_seconds=config.timeout_seconds,
-                headers=config.headers,
-                observe=self._given.observe,
-                connections=self._connections[endpoint],
-            )
+        given = self._given
+        return EvmConfig(
+            url=given.settings.url(endpoint.url),
+            ws_url=given.url(endpoint.ws),
+            first_height=given.chain.first_height,
+            **_gateway(given),
+            **given.extra,
         )
 
-    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+    def _rpc(self, place: int) -> Any:
+        from relayer.chains.evm.rpc import EvmRpc
+
+        config = self._configs[place]
+        return self._opened(EvmRpc(config.url, ws_url=config.ws_url, **self._wire(place)))
+
+    def _prover(self, place: int) -> Prove:
         from relayer.chains.evm.identity import prove
 
         return partial(prove, self._rpc(place), self._given.chain.id)
 
-    def reader(self) -> ChainReader:
+    def _reader(self, place: int) -> ChainReader:
         from relayer.chains.evm.reader import EvmReader
 
-        return QuorumReader(
-            self._endpoints(
-                lambda place: EvmReader(
-                    self._configs[place], self._rpc(place), self._stream_broke(place)
-                )
-            )
-        )
+        return EvmReader(self._configs[place], self._rpc(place), self._stream_broke(place))
 
-    def drafter(self, payer: str | None) -> ChainDrafter:
+    def _drafter(self, place: int, payer: str | None) -> ChainDrafter:
         from relayer.chains.evm.drafter import EvmDrafter
 
         del payer  # a gateway's draft names no payer
-        return QuorumDrafter(
-            self._endpoints(lambda place: EvmDrafter(self._configs[place], self._rpc(place)))
-        )
+        return EvmDrafter(self._configs[place], self._rpc(place))
 
-    def writer(self, payer: str) -> ChainWriter:
+    def _writer(self, place: int, payer: str) -> ChainWriter:
         from relayer.chains.evm.writer import EvmWriter
 
         signer = secp256k1(self._given.settings, payer)
-        return QuorumWriter(
-            self._endpoints(lambda place: EvmWriter(self._configs[place], self._rpc(place), signer))
-        )
+        return EvmWriter(self._configs[place], self._rpc(place), signer)
 
-    def depositor(self, secret: str) -> Depositor:
+    def _depositor(self, place: int, secret: str) -> Depositor:
         from relayer.chains.evm.depositor import EvmDepositor
 
-        user = _user_secp256k1(secret)
-        return self._user(lambda at: EvmDepositor(self._configs[at], self._rpc(at), user))
+        return EvmDepositor(self._configs[place], self._rpc(place), _user_secp256k1(secret))
 
 
 class _TronKit(Opened):
-    def __init__(self, given: Given) -> None:
+    def _config(self, endpoint: EndpointSettings) -> Any:
         from relayer.chains.tron.config import TronConfig
 
-        super().__init__(given)
-        self._configs = [
-            TronConfig(
-                url=given.settings.url(endpoint.url),
-                solidity_url=given.url(endpoint.solidity) or given.settings.url(endpoint.url),
-                chain=given.chain.id,
-                gateway=given.needed(given.chain.gateway),
-                tokens=given.tokens,
-                peers=given.peers,
-                attesters=_addresses(given.chain),
-                quorum=given.chain.quorum,
-                first_height=max(1, given.chain.first_height),
-                timeout_seconds=given.chain.timeout_seconds,
-                **given.extra,
-            )
-            for endpoint in given.chain.endpoints
-        ]
-
-    def _rpc(self, endpoint: int) -> Any:
-        from relayer.chains.tron.rpc import TronRpc
-
-        config = self._configs[endpoint]
-        return self._opened(
-            TronRpc(
-                config.url,
-                config.solidity_url,
-                timeout_seconds=config.timeout_seconds,
-                headers=config.headers,
-                observe=self._given.observe,
-                connections=self._connections[endpoint],
-            )
+        given = self._given
+        url = given.settings.url(endpoint.url)
+        return TronConfig(
+            url=url,
+            solidity_url=given.url(endpoint.solidity) or url,
+            first_height=max(1, given.chain.first_height),
+            **_gateway(given),
+            **given.extra,
         )
 
-    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+    def _rpc(self, place: int) -> Any:
+        from relayer.chains.tron.rpc import TronRpc
+
+        config = self._configs[place]
+        return self._opened(TronRpc(config.url, config.solidity_url, **self._wire(place)))
+
+    def _prover(self, place: int) -> Prove:
         from relayer.chains.tron.identity import prove
 
         return partial(prove, self._rpc(place), self._given.chain.id)
 
-    def reader(self) -> ChainReader:
+    def _reader(self, place: int) -> ChainReader:
         from relayer.chains.tron.reader import TronReader
 
-        return QuorumReader(
-            self._endpoints(lambda place: TronReader(self._configs[place], self._rpc(place)))
-        )
+        return TronReader(self._configs[place], self._rpc(place))
 
-    def drafter(self, payer: str | None) -> ChainDrafter:
+    def _drafter(self, place: int, payer: str | None) -> ChainDrafter:
         from relayer.chains.tron.drafter import TronDrafter
 
         del payer  # a gateway's draft names no payer
-        return QuorumDrafter(
-            self._endpoints(lambda place: TronDrafter(self._configs[place], self._rpc(place)))
-        )
+        return TronDrafter(self._configs[place], self._rpc(place))
 
-    def writer(self, payer: str) -> ChainWriter:
+    def _writer(self, place: int, payer: str) -> ChainWriter:
         from relayer.chains.tron.writer import TronWriter
 
         signer = secp256k1(self._given.settings, payer)
-        return QuorumWriter(
-            self._endpoints(
-                lambda place: TronWriter(self._configs[place], self._rpc(place), signer)
-            )
-        )
+        return TronWriter(self._configs[place], self._rpc(place), signer)
 
-    def depositor(self, secret: str) -> Depositor:
+    def _depositor(self, place: int, secret: str) -> Depositor:
         from relayer.chains.tron.depositor import TronDepositor
 
-        user = _user_secp256k1(secret)
-        return self._user(lambda at: TronDepositor(self._configs[at], self._rpc(at), user))
+        return TronDepositor(self._configs[place], self._rpc(place), _user_secp256k1(secret))
 
 
 class _SolanaKit(Opened):
-    def __init__(self, given: Given) -> None:
+    def _config(self, endpoint: EndpointSettings) -> Any:
         from relayer.chains.solana.config import Fee, SolanaConfig
 
-        super().__init__(given)
+        given = self._given
         chain, account = given.chain, given.chain.account
         issuers = {account(t.issuer) for t in chain.tokens if t.issuer}
-        self._configs = [
-            SolanaConfig(
-                chain=chain.id,
-                url=given.settings.url(endpoint.url),
-                ws_url=given.url(endpoint.ws),
-                tokens=given.tokens,
-                vaults={t.asset: account(t.vault) for t in chain.tokens if t.vault},
-                vault_owners={
-                    t.asset: account(t.vault_owner) for t in chain.tokens if t.vault_owner
-                },
-                inventory={t.asset: shares(t.inventory) for t in chain.tokens},
-                issuers=tuple(sorted(issuers)),
-                peers=given.peers,
-                beacon=given.needed(chain.beacon),
-                fee_collector=given.needed(chain.fee_collector),
-                fees=tuple(
-                    Fee(destination=ChainId(name), lamports=lamports)
-                    for name, lamports in chain.fees.items()
-                ),
-                receipt_mint=given.needed(chain.receipt_mint),
-                multisig=given.needed(chain.multisig),
-                past_multisigs=tuple(account(text) for text in chain.past_multisigs),
-                attesters=tuple(bytes(account(text)) for text in chain.attesters),
-                quorum=chain.quorum,
-                first_height=chain.first_height,
-                timeout_seconds=chain.timeout_seconds,
-                **given.extra,
-            )
-            for endpoint in chain.endpoints
-        ]
-
-    def _rpc(self, endpoint: int) -> Any:
-        from relayer.chains.solana.rpc import SolanaRpc
-
-        config = self._configs[endpoint]
-        return self._opened(
-            SolanaRpc(
-                config.url,
-                ws_url=config.ws_url,
-                timeout_seconds=config.timeout_seconds,
-                headers=config.headers,
-                observe=self._given.observe,
-                connections=self._connections[endpoint],
-            )
+        return SolanaConfig(
+            chain=chain.id,
+            url=given.settings.url(endpoint.url),
+            ws_url=given.url(endpoint.ws),
+            tokens=given.tokens,
+            vaults={t.asset: account(t.vault) for t in chain.tokens if t.vault},
+            vault_owners={t.asset: account(t.vault_owner) for t in chain.tokens if t.vault_owner},
+            inventory={t.asset: shares(t.inventory) for t in chain.tokens},
+            issuers=tuple(sorted(issuers)),
+            peers=given.peers,
+            beacon=given.needed(chain.beacon),
+            fee_collector=given.needed(chain.fee_collector),
+            fees=tuple(
+                Fee(destination=ChainId(name), lamports=lamports)
+                for name, lamports in chain.fees.items()
+            ),
+            receipt_mint=given.needed(chain.receipt_mint),
+            multisig=given.needed(chain.multisig),
+            past_multisigs=tuple(account(text) for text in chain.past_multisigs),
+            attesters=tuple(bytes(account(text)) for text in chain.attesters),
+            quorum=chain.quorum,
+            first_height=chain.first_height,
+            timeout_seconds=chain.timeout_seconds,
+            **given.extra,
         )
 
-    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+    def _rpc(self, place: int) -> Any:
+        from relayer.chains.solana.rpc import SolanaRpc
+
+        config = self._configs[place]
+        return self._opened(SolanaRpc(config.url, ws_url=config.ws_url, **self._wire(place)))
+
+    def _prover(self, place: int) -> Prove:
         from relayer.chains.solana.identity import prove
 
         return partial(prove, self._rpc(place), self._given.chain.id)
 
-    def reader(self) -> ChainReader:
+    def _reader(self, place: int) -> ChainReader:
         from relayer.chains.solana.reader import SolanaReader
 
-        return QuorumReader(
-            self._endpoints(
-                lambda place: SolanaReader(
-                    self._configs[place], self._rpc(place), self._stream_broke(place)
-                )
-            )
-        )
+        return SolanaReader(self._configs[place], self._rpc(place), self._stream_broke(place))
 
-    def drafter(self, payer: str | None) -> ChainDrafter:
+    def _drafter(self, place: int, payer: str | None) -> ChainDrafter:
         from relayer.chains.solana.drafter import SolanaDrafter
 
-        configs = self._paid_by(ed25519(self._given.settings, payer) if payer else None)
-        return QuorumDrafter(
-            self._endpoints(lambda place: SolanaDrafter(configs[place], self._rpc(place)))
-        )
+        signer = ed25519(self._given.settings, payer) if payer else None
+        return SolanaDrafter(self._paid_by(place, signer), self._rpc(place))
 
-    def writer(self, payer: str) -> ChainWriter:
+    def _writer(self, place: int, payer: str) -> ChainWriter:
         from relayer.chains.solana.writer import SolanaWriter
 
         signer = ed25519(self._given.settings, payer)
-        configs = self._paid_by(signer)
-        return QuorumWriter(
-            self._endpoints(lambda place: SolanaWriter(configs[place], self._rpc(place), signer))
-        )
+        return SolanaWriter(self._paid_by(place, signer), self._rpc(place), signer)
 
-    def _paid_by(self, signer: Signer | None) -> list[SolanaConfig]:
-        if signer is None:
-            return self._configs
-        return [replace(config, payer=Account(signer.public)) for config in self._configs]
+    def _paid_by(self, place: int, signer: Signer | None) -> SolanaConfig:
+        config: SolanaConfig = self._configs[place]
+        return config if signer is None else replace(config, payer=Account(signer.public))
 
-    def depositor(self, secret: str) -> Depositor:
+    def _depositor(self, place: int, secret: str) -> Depositor:
         from relayer.chains.solana.depositor import SolanaDepositor
         from relayer.signing.local import parse_secret
 
         seed = parse_secret(secret, "the user's key")[:32]
-        return self._user(lambda at: SolanaDepositor(self._configs[at], self._rpc(at), seed))
+        return SolanaDepositor(self._configs[place], self._rpc(place), seed)
+
+
+def _gateway(given: Given) -> dict[str, Any]:
+    """What the configs of chains that run a gateway have in common."""
+    chain = given.chain
+    return {
+        "chain": chain.id,
+        "gateway": given.needed(chain.gateway),
+        "tokens": given.tokens,
+        "peers": given.peers,
+        "attesters": tuple(word_of(chain.account(text)) for text in chain.attesters),
+        "quorum": chain.quorum,
+        "timeout_seconds": chain.timeout_seconds,
+    }
 
 
 def secp256k1(settings: Settings, place: str) -> Signer:
@@ -335,7 +263,3 @@ def _user_secp256k1(secret: str) -> Signer:
     from relayer.signing.local import Secp256k1Signer, parse_secret
 
     return Secp256k1Signer(parse_secret(secret, "the user's key"))
-
-
-def _addresses(chain: ChainSettings) -> tuple[bytes, ...]:
-    return tuple(word_of(chain.account(text)) for text in chain.attesters)

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from relayer.agreement.acting import QuorumDrafter, QuorumWriter
 from relayer.agreement.endpoints import Endpoint, Endpoints
 from relayer.agreement.health import EndpointObserver, Fault
+from relayer.agreement.reading import QuorumReader
 from relayer.agreement.user import FailoverDepositor
 from relayer.domain.address import Account, ChainId
 from relayer.domain.transfer import TokenPlace
-from relayer.ports.chain import Depositor
-from relayer.settings import ChainSettings, Settings
+from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter, Depositor
+from relayer.settings import ChainSettings, EndpointSettings, Settings
 
 P = TypeVar("P")
 
@@ -61,19 +63,48 @@ class Given:
         return {**self.chain.extra, **({"poll_seconds": poll} if poll else {})}
 
 
-class Opened(ABC):
-    """Remembers what was opened, so that it can be closed in one place.
+Prove = Callable[[], Awaitable[None]]
 
-    What is opened over one endpoint shares its connections, and nothing else.
+
+class Opened(ABC):
+    """The kit of a chain: its ports over all its endpoints, from an adapter's ports over one.
+
+    It remembers what was opened, so that it can be closed in one place. What is opened over
+    one endpoint shares its connections, and nothing else.
     """
 
     def __init__(self, given: Given) -> None:
         from relayer.chains.connections import Connections
 
         self._given = given
+        self._configs = [self._config(endpoint) for endpoint in given.chain.endpoints]
         self._open: list[Any] = []
         self._pools: list[Endpoints[Any]] = []
         self._connections = defaultdict[int, Connections](Connections)
+
+    def reader(self) -> ChainReader:
+        """A reader of what the chain's endpoints agree on."""
+        return QuorumReader(self._endpoints(self._reader))
+
+    def drafter(self, payer: str | None) -> ChainDrafter:
+        """A drafter; ``payer`` is the place of the lane's fee key, None for an attester."""
+        return QuorumDrafter(self._endpoints(lambda place: self._drafter(place, payer)))
+
+    def writer(self, payer: str) -> ChainWriter:
+        """A writer that pays with the key at this place."""
+        return QuorumWriter(self._endpoints(lambda place: self._writer(place, payer)))
+
+    def depositor(self, secret: str) -> Depositor:
+        """A user who goes on to the next endpoint when one does not answer."""
+        places = range(len(self._configs))
+        if len(places) == 1:
+            return self._depositor(0, secret)
+        return FailoverDepositor(
+            [
+                Endpoint(place=at, port=self._depositor(at, secret), prove=self._prover(at))
+                for at in places
+            ]
+        )
 
     def _opened(self, rpc: Any) -> Any:
         self._open.append(rpc)
@@ -90,14 +121,15 @@ class Opened(ABC):
         self._pools.append(pool)
         return pool
 
-    def _user(self, port: Callable[[int], Depositor]) -> Depositor:
-        """A user who goes on to the next endpoint when one does not answer."""
-        places = range(len(self._given.chain.endpoints))
-        if len(places) == 1:
-            return port(0)
-        return FailoverDepositor(
-            [Endpoint(place=at, port=port(at), prove=self._prover(at)) for at in places]
-        )
+    def _wire(self, place: int) -> dict[str, Any]:
+        """How an endpoint is spoken to, whatever it speaks."""
+        config = self._configs[place]
+        return {
+            "timeout_seconds": config.timeout_seconds,
+            "headers": config.headers,
+            "observe": self._given.observe,
+            "connections": self._connections[place],
+        }
 
     def _stream_broke(self, place: int) -> Callable[[str], None]:
         """Tells of a stream of an endpoint that can not be had."""
@@ -105,8 +137,28 @@ class Opened(ABC):
         return partial(told, self._given.chain.id, place, Fault.STREAM)
 
     @abstractmethod
-    def _prover(self, place: int) -> Callable[[], Awaitable[None]]:
+    def _config(self, endpoint: EndpointSettings) -> Any:
+        """The adapter's settings for an endpoint; TypeError for an unknown one among ``extra``."""
+
+    @abstractmethod
+    def _prover(self, place: int) -> Prove:
         """What proves the identity of an endpoint."""
+
+    @abstractmethod
+    def _reader(self, place: int) -> ChainReader:
+        """A reader over one endpoint."""
+
+    @abstractmethod
+    def _drafter(self, place: int, payer: str | None) -> ChainDrafter:
+        """A drafter over one endpoint."""
+
+    @abstractmethod
+    def _writer(self, place: int, payer: str) -> ChainWriter:
+        """A writer over one endpoint."""
+
+    @abstractmethod
+    def _depositor(self, place: int, secret: str) -> Depositor:
+        """A user over one endpoint, with a key in text form."""
 
     async def close(self) -> None:
         """Close every connection, and stop what is still asked."""
