@@ -61,6 +61,11 @@ def command(
         click.echo("\n".join(commands(settings)))
         return
     if settings.bus.kind != "kafka":
+        if remake is not None:
+            from relayer.domain.errors import SettingRefused
+
+            msg = "the embedded bus has no topics to make anew (docs/kafka.md, How many)"
+            raise SettingRefused(msg)
         click.echo("the embedded bus makes its topics by itself")
         return
     if remake is not None:
