@@ -61,7 +61,7 @@ async def test_an_attesters_key_in_the_wrong_hands_mints_nothing(crowd: Crowd) -
             await crowd.refuses(honest, Decline.NOT_ON_CHAIN)
     await crowd.fleet["attester-three"].start()
 
-    assert turncoat.lies >= 3
+    assert turncoat.lies > 0
     assert await crowd.wrong() == []
 
 
