@@ -70,6 +70,7 @@ async def test_an_attester_whose_endpoint_forges_signs_alone(crowd: Crowd) -> No
     scene = crowd.scene
     await crowd.fleet["relayer-one"].kill()
     async with liar(scene.world.bridge.nodes.evm_url, _richer_receipts) as forging:
+        forging.steady = True
         await crowd.restart("attester-two", RELAYER_CHAINS=_chains(crowd, forging.url))
         txs = await crowd.deposit()
         true = await crowd.found(txs[0])
