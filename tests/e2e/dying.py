@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
+from relayer.agreement.acting import QuorumWriter
 from relayer.bus.kafka_members import Tenures
 from relayer.bus.kafka_partition import KafkaPartition
 from relayer.cli.main import main
-from relayer.ports.quorum_acts import QuorumWriter
 
 VARIABLE: Final = "DIES"
 
