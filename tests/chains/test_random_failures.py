@@ -52,7 +52,7 @@ def test_one_failure_at_any_request_loses_nothing(world: World, fault: Fault) ->
 
 
 @EACH
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data(), faults=SCRIPTS, narrow=NARROW, most_calls=st.integers(3, 20))
 def test_every_fact_is_told_once_and_in_order(
     world: World, data: st.DataObject, faults: list[Fault], narrow: int, most_calls: int

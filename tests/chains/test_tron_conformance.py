@@ -218,7 +218,13 @@ class TestTronWithSolana(ChainConformance):
 
 
 class TestTronWithBnb(ChainConformance):
-    """A peer whose gateway counts its deposits."""
+    """A peer whose gateway counts its deposits.
+
+    How a transaction dies has nothing to do with the peer: that is waited for with Solana alone.
+    """
+
+    test_what_can_never_land_is_dead = None  # type: ignore[assignment]  # not collected
+    test_what_expired_is_drafted_again_and_delivered_once = None  # type: ignore[assignment]
 
     @pytest.fixture
     def harness(self, world: World) -> ChainHarness:
