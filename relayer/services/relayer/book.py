@@ -84,7 +84,7 @@ class Book:
     def restore(self, kept: Mapping[str, bytes], place: str) -> None:
         """Fill the book from the state kept at a place, for whose lane alone it keeps from now on.
 
-        Forged values, and those of another place, are passed over and counted.
+        It may come in parts. Forged values, and those of another place, are passed over and counted.
         """
         self._keeper = self._role.at(place)
         for key, value in kept.items():

@@ -51,6 +51,7 @@ from relayer.services.relayer.observer import LaneObserver
 from relayer.services.relayer.outbox import Spread
 from relayer.services.relayer.purse import Purse
 from relayer.services.relayer.rest import Rest
+from relayer.services.relayer.restoring import restore
 from relayer.services.relayer.sweep import Owned, Sweep, SweepOutcome, news
 from relayer.services.relayer.window import COMING, WINDOW, Window, longest_of
 from relayer.services.vouching import Voucher
@@ -129,7 +130,7 @@ class Lane:
         self._number = partition.number
         self._intake.serve(partition.number)
         place = lane_place(self._settings.chain, self._number, self._settings.lanes)
-        self._book.restore(await partition.restore(), place)
+        await restore(self._book, await partition.restore(), place)
         chain, count = self._settings.chain, len(self._book.transfers)
         self._observer.restored(chain, self._number, count, self._book.forged)
         await self._gatekeeper.ready()
