@@ -80,7 +80,7 @@ def lanes_table(bursts: Sequence[Burst]) -> str:
 def takeover_table(found: Sequence[Standstill]) -> str:
     """How long lanes stood."""
     return _rows(
-        ["event", "longest time without a commit, of any lane", "lanes that stood over 0.5 s"],
+        ["event", "longest time without a commit, of any lane", "lanes that stood for 1 s"],
         ([one.event, f"{one.worst:.2f} s", f"{one.lanes} of 4"] for one in found),
     )
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Final
 
 from benchmarks.kafka.lane_process import INBOX, LANES, OUTPUT, cluster, topics
 from relayer.bus.catalog import Catalog
@@ -20,12 +21,15 @@ from relayer.devnet.kafka.broker import LocalKafka
 from relayer.domain.errors import Transient
 from relayer.ports.bus import Out
 
-PROCESSES = 3
-EVERY = 0.02
+PROCESSES: Final = 3
+EVERY: Final = 0.02
 """Seconds between two inputs of a lane: what a gap is measured in."""
 
-SETTLED = 2.0
+SETTLED: Final = 2.0
 """Seconds for which every lane must have made outputs before the next event."""
+
+STILL: Final = 1.0
+"""Seconds without an output after which a lane counts as one that stood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ class Standstill:
     worst: float
     """Of any lane."""
     lanes: int
-    """How many lanes stood for longer than half a second."""
+    """How many stood for a second or longer."""
 
 
 @dataclass(slots=True)
@@ -96,10 +100,10 @@ class _Field:
                 await asyncio.sleep(0.2)
 
     def _goes_on(self, number: int) -> bool:
+        """Whether a lane stood for no second lately, which a busy machine alone does not bring."""
         now, seen = time.time(), self.moments[number]
-        recent = [at for at in seen if at > now - SETTLED]
-        gaps = [later - before for before, later in pairwise(recent)]
-        return len(recent) > SETTLED / EVERY / 3 and max(gaps) < 0.3 and now - recent[-1] < 0.3
+        recent = [now - SETTLED, *(at for at in seen if at > now - SETTLED), now]
+        return max(later - before for before, later in pairwise(recent)) < STILL
 
     async def standstill(
         self, event: str, happen: Callable[[], Awaitable[None]], after: float
@@ -117,7 +121,7 @@ class _Field:
         return Standstill(
             event=event,
             worst=max(longest),
-            lanes=sum(one > 0.5 for one in longest),
+            lanes=sum(one >= STILL for one in longest),
         )
 
 
