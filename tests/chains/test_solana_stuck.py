@@ -16,7 +16,6 @@ from relayer.devnet.solana.server import SolanaDevnet
 from relayer.domain.draft import LandingKind
 from relayer.domain.facts import Landed
 from relayer.domain.transfer import ActKind, Deposit
-from relayer.services.relayer.effects import rotated
 from tests.chains.following import Follower
 from tests.chains.harness import ChainHarness, some_shares
 from tests.chains.solana_world import ATTESTERS, BNB, BNB_GATEWAY, SolanaWorld, solana_devnet
@@ -116,7 +115,11 @@ async def test_a_silent_signer_is_passed_over_and_may_come_late(harness: ChainHa
     dies_at = int(time.time()) + 600
     drafts = [
         await harness.drafter.draft(
-            ActKind.DELIVER, deposit, dies_at=dies_at, attesters=rotated(keys, turn), attempt=turn
+            ActKind.DELIVER,
+            deposit,
+            dies_at=dies_at,
+            attesters=[*keys[turn:], *keys[:turn]],
+            attempt=turn,
         )
         for turn in range(2)
     ]

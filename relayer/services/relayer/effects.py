@@ -48,6 +48,7 @@ from relayer.domain.transfer import (
 )
 from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
 from relayer.ports.clock import Clock
+from relayer.services.relayer.attendance import Attendance
 
 DOUBT: Final = 0.1
 """Part of its age that a deposit waits longer each time which is claimed and cannot be read."""
@@ -87,6 +88,7 @@ class Effects:
         self._writer = writer
         self._clock = clock
         self._pace = pace
+        self._attendance = Attendance(drafter.wanted_from, drafter.quorum)
 
     @property
     def chain(self) -> ChainId:
@@ -225,13 +227,14 @@ class Effects:
         if dies_at <= now + 1:
             detail = "the lease ends too soon to sign under it"
             return Held(id=deposit.id, reason=Reason.NO_LEASE, until=now + 1, at=now, detail=detail)
-        signers = rotated(self._drafter.attesters, transfer.attempts)
+        attesters = self._drafter.attesters
+        self._attendance.learn(transfer, attesters, now)
         try:
             draft = await self._drafter.draft(
                 transfer.act,
                 deposit,
                 dies_at=dies_at,
-                attesters=signers,
+                attesters=self._attendance.order(attesters, transfer.attempts, now),
                 attempt=transfer.attempts,
             )
         except Transient as error:
@@ -294,12 +297,6 @@ class Effects:
         now = self._clock.now()
         until = now + wait_before(attempt)
         return Held(id=deposit.id, reason=reason, until=until, at=now, detail=str(error))
-
-
-def rotated(attesters: Sequence[bytes], by: int) -> Sequence[bytes]:
-    """The attesters in another order at each attempt, so that a silent one is passed over."""
-    turn = by % len(attesters) if attesters else 0
-    return [*attesters[turn:], *attesters[:turn]]
 
 
 def _reading(error: Transient, otherwise: Reason) -> Reason:
