@@ -162,8 +162,16 @@ class KafkaBus:
             return publisher
 
     async def check(self) -> Sequence[Finding]:
-        """Judge topics, brokers and our rights. Raises `Unreachable` when the cluster does not answer."""
-        try:
-            return await examine(self.cluster, self.catalog, self._needs)
-        except KafkaError as error:
-            raise Unreachable((await refusal(self.cluster, error)).words) from error
+        """Judge topics, brokers and our rights. Raises `Unreachable` when the cluster does not answer.
+
+        A broker that was just lost is waited for, as others take over what it led.
+        """
+        began = asyncio.get_running_loop().time()
+        while True:
+            try:
+                return await examine(self.cluster, self.catalog, self._needs)
+            except KafkaError as error:
+                waited = asyncio.get_running_loop().time() - began
+                if not error.retriable or waited > FIRST_CONTACT:
+                    raise Unreachable((await refusal(self.cluster, error)).words) from error
+                await asyncio.sleep(0.5)

@@ -314,6 +314,17 @@ async def test_records_of_any_shape_are_read(world: KafkaWorld, bus: KafkaBus) -
     assert keys(await everything(bus, world.stream)) == seen
 
 
+async def test_topics_are_judged_although_a_broker_is_just_lost(bus: KafkaBus, wire: Wire) -> None:
+    """Whoever starts at that moment asks again until it is answered, and does not give up."""
+    wire.fail("DescribeConfigsRequest", "lose request")
+    judging = asyncio.create_task(bus.check())
+    async with asyncio.timeout(10):
+        await wire.met.wait()
+    wire.mend()
+
+    assert await judging == []
+
+
 async def test_a_publisher_that_died_is_replaced(world: KafkaWorld, bus: KafkaBus) -> None:
     """An error that kills the client is not the end of publishing."""
     assert bus._publisher is not None

@@ -2,7 +2,7 @@
 
 What it tells falsely is well formed and agrees with itself where that is cheap: forged amounts, heads
 and times, hidden facts, receipts of nothing. It lies at every other question, so that what it says
-also changes with time.
+also changes with time; or at each, if it is steady.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Liar:
     mood: Mood = Mood.LYING
     stranger: bool = False
     """Whether it names another chain than it serves."""
+    steady: bool = False
+    """Whether it lies each time it can, not every other time."""
     url: str = ""
     told: int = 0
     lies: int = 0
@@ -93,7 +95,7 @@ class Liar:
             self.lies += 1
             return _NAMED[method](true)
         turn = self._turns[method] = self._turns.get(method, 0) + 1
-        if turn % 2 == 0:
+        if turn % 2 == 0 and not self.steady:
             return true
         told = self.lie(method, params, json.loads(json.dumps(true)))
         self.lies += told != true

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -14,25 +16,32 @@ from relayer.app.bus import cluster_of
 from relayer.app.topics import topics_of
 from relayer.bus.kafka import KafkaBus
 from relayer.cli.demo.books import Books, read_books, unchanged
+from relayer.cli.demo.child import Child
 from relayer.cli.demo.fleet import Fleet, Member, crew_of, replica
 from relayer.cli.demo.kafka import fleet
 from relayer.devnet.world import LocalWorld
 from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.authority import Signed
 from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import Attestation
-from relayer.domain.errors import RecordRefused, Transient
+from relayer.domain.errors import Fatal, RecordRefused, Transient
+from relayer.domain.gate import LEASE, SUPPLY_RECORDS
 from relayer.domain.reasons import Reason
-from relayer.domain.records import INBOX, inbox
+from relayer.domain.records import INBOX, SUPPLY, inbox
 from relayer.domain.stage import Stage
 from relayer.domain.transfer import Deposit
 from relayer.ports.bus import Follower
 from relayer.process_settings import BusSettings
 from relayer.services.tracks import Tracks
 from relayer.settings import Settings, load
-from tests.e2e.scene import PATIENCE, Scene, around
+from tests.e2e.dying import VARIABLE
+from tests.e2e.scene import Scene, around
 
-LEASE_SECONDS = 6
-"""So that the gate closes soon after a monitor has died."""
+PATIENCE = 120.0
+"""Seconds until something that should happen is given up: a dozen processes share the machine."""
+
+SHORT_LEASE = 5
+"""Seconds for which a monitor that is to die gives leases, so that the gate closes soon."""
 
 QUICK = {"pace": {"quorum_seconds": 1.5}}
 """So that a relayer asks others soon when an attester is silent."""
@@ -121,6 +130,17 @@ class Crowd:
                         return
                 await asyncio.sleep(0.2)
 
+    async def leases_get_short(self) -> None:
+        """Wait until the newest lease of each asset is such a short one."""
+        missing = {asset.symbol for asset in self.scene.settings.assets}
+        async with asyncio.timeout(30), aclosing(self.bus.follow(SUPPLY, timedelta(0))) as follower:
+            while missing:
+                record = SUPPLY_RECORDS.decode((await anext(follower)).value or b"")
+                if isinstance(record, Signed):
+                    lease = LEASE.decode(record.body.encode())
+                    if lease.expires_at - lease.issued_at == SHORT_LEASE:
+                        missing.discard(lease.asset)
+
     async def answers(self, deposit: Deposit, attester: bytes) -> set[bytes]:
         """The digests over which an attester has signed for a deposit, by the whole inbox."""
         assert deposit.destination is not None
@@ -172,22 +192,49 @@ async def _answers(
             found.add(told.digest)
 
 
+@asynccontextmanager
+async def mortals(crowd: Crowd, deaths: deque[str]) -> AsyncIterator[list[str]]:
+    """Two relayers of which each takes the next death and dies it, until none of both is left.
+
+    Yields the deaths died so far.
+    """
+    crew = [replace(replica(name), own=QUICK) for name in ("relayer-two", "relayer-three")]
+    fleet, died = Fleet(crowd.scene.settings, crowd.scene.settings.bus, crew), list[str]()
+    for name in fleet.names:
+        fleet[name].command = ("-m", "tests.e2e.dying")
+    lives = [asyncio.create_task(_live(fleet[name], deaths, died)) for name in fleet.names]
+    try:
+        yield died
+    finally:
+        for life in lives:
+            life.cancel()
+        await asyncio.wait(lives)
+        await fleet.stop()
+
+
+async def _live(child: Child, deaths: deque[str], died: list[str]) -> None:
+    """One life after the other, while there are deaths to die."""
+    own = child.variables
+    while deaths:
+        death = deaths.popleft()
+        child.variables = {**own, VARIABLE: death}
+        await child.start()
+        try:
+            while True:
+                child.check()
+                await asyncio.sleep(0.1)
+        except Fatal as end:
+            died.append(death if "code -9" in str(end) else str(end))
+            await child.kill()
+
+
 def _crew(settings: Settings) -> list[Member]:
     """Listener and tracker in one process, everything else by itself, and quick to wait."""
     state = {"state_dir": str(settings.state_dir)}
     core = Member(name="core", services=("listener", "tracker"), own=state)
     relayer = replace(replica("relayer-one"), own=QUICK)
     others = [m for m in crew_of(settings) if m.services[0] in {"attester", "monitor"}]
-    return [core, relayer, *map(_quick, others)]
-
-
-def _quick(member: Member) -> Member:
-    """With short leases, if it is a monitor."""
-    if member.services != ("monitor",):
-        return member
-    return replace(
-        member, own={"monitor": {**member.own["monitor"], "lease_seconds": LEASE_SECONDS}}
-    )
+    return [core, relayer, *others]
 
 
 @asynccontextmanager

@@ -54,17 +54,19 @@ class Turncoat:
         digest, signature = payload_digest(payload), await self._key(request).sign(payload)
         self._forged.add(digest)
         other = TransferId(bytes(reversed(deposit.id)))
-        elsewhere = replace(honest, id=other, digest=digest)
+        unmade = replace(richer, id=other)
+        unseen = payload_digest(drafter.payload(honest.kind, unmade, honest.terms))
+        self._forged.add(unseen)
         asked = [
             replace(request, deposit=richer, draft=replace(honest, digest=digest)),
-            replace(request, deposit=replace(richer, id=other), draft=elsewhere),
+            replace(request, deposit=unmade, draft=replace(honest, id=other, digest=unseen)),
         ]
         told: list[InboxRecord] = [
             self._attestation(request, honest.digest, bytes(len(signature))),
             self._attestation(request, honest.digest, signature),
             self._attestation(request, digest, signature),
             richer,
-            replace(richer, id=other),
+            unmade,
         ]
         return [
             *(self._out(SIGNING_REQUESTS, REQUESTS.encode(one)) for one in asked),

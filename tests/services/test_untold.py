@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from relayer.app.control import control_routes
 from relayer.domain.errors import Transient
+from relayer.domain.gate import CONTROL_RECORDS, GatePolicy
+from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.records import CONTROL, SUPPLY
-from relayer.ports.bus import Out
+from relayer.ports.bus import Bus, Out
+from relayer.services.gatekeeper import Gatekeeper
+from relayer.telemetry.http import serve_health
 from tests.domain.samples import BNB, SOLANA, deposit
 from tests.services.bridge import Bridge, until
+from tests.services.silence import Silence
 
 
 class Deaf:
-    """A bus that takes no record of `supply` until it is mended."""
+    """A bus that takes no record of some topics until it is mended."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: str = SUPPLY) -> None:
         self._bus: Any = None
-        self.deaf = True
+        self.refuses, self.deaf = {refuses}, True
         self.first: list[str] = []
         """The topics of the first records of what was not taken."""
 
@@ -33,9 +42,9 @@ class Deaf:
         return getattr(self._bus, name)
 
     async def publish(self, outs: Sequence[Out]) -> None:
-        if self.deaf and any(out.topic == SUPPLY for out in outs):
+        if self.deaf and any(out.topic in self.refuses for out in outs):
             self.first.append(outs[0].topic)
-            raise Transient("User:monitor may not Write topic bridge.supply")
+            raise Transient(f"User:x may not Write topic {outs[0].topic}")
         await self._bus.publish(outs)
 
 
@@ -62,3 +71,19 @@ async def test_a_halt_goes_out_before_the_reading_that_raised_it(tmp_path: Path)
         await until(lambda: CONTROL in bus.first)
 
     assert bridge.ended is None
+
+
+async def test_a_halt_that_the_bus_does_not_take_is_not_said_to_be_published() -> None:
+    """Whoever raises it is told so, and why, and can turn to another process."""
+    halt = Halt(
+        scope=Scope(kind=ScopeKind.GLOBAL), reason="r", evidence="e", raised_at=1, raised_by="x"
+    )
+    bus = cast("Bus", Deaf(CONTROL))
+    policy = GatePolicy(monitors=frozenset(), operators=frozenset())
+    routes = control_routes(bus, Gatekeeper(bus, policy, Silence()), lambda *_: None)
+    health = serve_health("127.0.0.1", 0, CollectorRegistry(), lambda: (), routes)
+    async with health as port, aiohttp.ClientSession() as client:
+        data = CONTROL_RECORDS.encode(halt)
+        async with client.post(f"http://127.0.0.1:{port}/control", data=data) as answer:
+            assert answer.status == 503
+            assert await answer.text() == "User:x may not Write topic bridge.control\n"

@@ -213,6 +213,20 @@ def test_a_lane_is_behind_only_where_it_is_owned(
     assert seen == [None, 7, 0, None, None]
 
 
+def test_a_right_that_is_refused_is_counted_for_topics_that_are_known(
+    registry: CollectorRegistry, observer: Observer
+) -> None:
+    """Each known topic has its series from the start; no other name makes one."""
+    name, topic = "relayer_bus_denied_total", EXTENT.topics[0]
+    before = _value(registry, name, topic=topic, operation="Write")
+    observer.denied(topic, "Write")
+    observer.denied("strange", "Write")
+
+    assert before == 0
+    assert _value(registry, name, topic=topic, operation="Write") == 1
+    assert _value(registry, name, topic="strange", operation="Write") is None
+
+
 def test_refused_records_and_calls_are_counted(
     registry: CollectorRegistry, observer: Observer
 ) -> None:

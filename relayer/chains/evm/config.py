@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from relayer.chains.gateway.place import GatewayPlace
-from relayer.domain.address import Account, ChainId
-from relayer.domain.transfer import TokenPlace
+from relayer.chains.gateway.config import GatewayConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvmConfig:
+class EvmConfig(GatewayConfig):
     """One EVM chain behind one endpoint.
 
     ``attesters`` are 20-byte addresses. Amounts of native coin are wei, gas is gas units, times
     are seconds, ranges are blocks.
     """
 
-    chain: ChainId
-    url: str
-    gateway: Account
-    tokens: tuple[TokenPlace, ...]
-    peers: tuple[ChainId, ...]
-    attesters: tuple[bytes, ...]
-    quorum: int
-    first_height: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent with every call, for a provider's key; never shown."""
     ws_url: str | None = None
     """Where the node announces new blocks; without it every block is polled for."""
-    timeout_seconds: float = 10.0
     poll_seconds: float = 0.5
     """About a block interval: how often a new final block may be there."""
     range_blocks: int = 2_000
@@ -49,15 +35,3 @@ class EvmConfig:
     """The most gas one transaction may carry (BEP-652)."""
     batch: int = 20
     """Acts in one transaction; each may need a little more than the gateway's ``itemGas``."""
-
-    @property
-    def place(self) -> GatewayPlace:
-        """The gateway as the shared code knows it."""
-        return GatewayPlace(
-            chain=self.chain,
-            gateway=self.gateway,
-            tokens=self.tokens,
-            peers=self.peers,
-            attesters=self.attesters,
-            quorum=self.quorum,
-        )

@@ -16,12 +16,11 @@ from relayer.chains.gateway.configure import (
     PeerPlan,
     TokenPlan,
     connecting_steps,
+    deployed,
     gateway_arguments,
     opening_steps,
     token_arguments,
 )
-from relayer.domain.address import account_from_evm
-from relayer.domain.transfer import TokenPlace
 from relayer.ports.signer import Signer
 
 _CREATION_GAS: Final = 7_000_000
@@ -49,18 +48,7 @@ class EvmSetup:
         tokens = await self._tokens(plan)
         await self._sender.all_mined([tx])
         await self._run(opening_steps(plan, gateway, tokens, self._admin.public))
-        places = tuple(
-            TokenPlace(
-                asset=token.asset, token=account_from_evm(tokens[token.asset]), mode=token.mode
-            )
-            for token in plan.tokens
-        )
-        return Deployment(
-            chain=plan.chain,
-            gateway=account_from_evm(gateway),
-            tokens=places,
-            first_height=head,
-        )
+        return deployed(plan, gateway, tokens, head)
 
     async def connect(
         self, deployment: Deployment, tokens: Sequence[TokenPlan], peers: Sequence[PeerPlan]

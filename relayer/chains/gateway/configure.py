@@ -18,6 +18,7 @@ from relayer.domain.address import (
     Account,
     ChainId,
     Family,
+    account_from_word,
     chain_key,
     family_of,
     word_of,
@@ -92,6 +93,25 @@ class Deployment:
     gateway: Account
     tokens: tuple[TokenPlace, ...]
     first_height: int
+
+
+def deployed(
+    plan: BridgePlan, gateway: bytes, tokens: Mapping[str, bytes], first_height: int
+) -> Deployment:
+    """What stands after a plan was carried out, with 20-byte addresses of gateway and tokens."""
+    return Deployment(
+        chain=plan.chain,
+        gateway=account_from_word(plan.chain, gateway),
+        tokens=tuple(
+            TokenPlace(
+                asset=token.asset,
+                token=account_from_word(plan.chain, tokens[token.asset]),
+                mode=token.mode,
+            )
+            for token in plan.tokens
+        ),
+        first_height=first_height,
+    )
 
 
 def token_arguments(plan: TokenPlan, owner: bytes) -> bytes:

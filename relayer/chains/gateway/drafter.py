@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from relayer.chains.gateway import acts
@@ -22,6 +24,26 @@ class GatewayState(Protocol):
 
     async def now(self) -> GatewayNow:
         """Epoch and chain time; may be a second or two old. Unavailable if they can't be read."""
+
+
+class Remembered:
+    """GatewayState at the newest block, remembered for a moment: an epoch hardly ever changes."""
+
+    def __init__(self, read: Callable[[], Awaitable[GatewayNow]], seconds: float) -> None:
+        """Ask by ``read``, at most once in so many seconds."""
+        self._read = read
+        self._seconds = seconds
+        self._now: GatewayNow | None = None
+        self._read_at = 0.0
+        self._one_read = asyncio.Lock()
+
+    async def now(self) -> GatewayNow:
+        """Epoch and chain time (seconds); raises what the read raises."""
+        async with self._one_read:
+            moment = time.monotonic()
+            if self._now is None or moment - self._read_at >= self._seconds:
+                self._now, self._read_at = await self._read(), moment
+            return self._now
 
 
 class GatewayDrafter:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from relayer.chains.gateway.place import GatewayPlace
-from relayer.domain.address import Account, ChainId
-from relayer.domain.transfer import TokenPlace
+from relayer.chains.gateway.config import GatewayConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TronConfig:
+class TronConfig(GatewayConfig):
     """One Tron chain behind one endpoint, and the gateway on it.
 
     An endpoint is two URLs, because java-tron serves ``/wallet`` and ``/walletsolidity`` on two
@@ -19,18 +16,8 @@ class TronConfig:
     addresses. Native coin is in sun, energy in energy units, times are in seconds.
     """
 
-    chain: ChainId
-    url: str
     solidity_url: str
-    gateway: Account
-    tokens: tuple[TokenPlace, ...]
-    peers: tuple[ChainId, ...]
-    attesters: tuple[bytes, ...]
-    quorum: int
     first_height: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent with every call, for a provider's key; never shown."""
-    timeout_seconds: float = 10.0
     poll_seconds: float = 1.5
     """Half of a block interval."""
     reads_at_once: int = 8
@@ -42,15 +29,3 @@ class TronConfig:
     """The most that one transaction may burn for energy, in sun; the chain allows 15,000 TRX."""
     batch: int = 4
     """The most acts in one transaction: a witness gives it 80 ms, and time lost burns the limit."""
-
-    @property
-    def place(self) -> GatewayPlace:
-        """The gateway as the shared code knows it."""
-        return GatewayPlace(
-            chain=self.chain,
-            gateway=self.gateway,
-            tokens=self.tokens,
-            peers=self.peers,
-            attesters=self.attesters,
-            quorum=self.quorum,
-        )

@@ -19,14 +19,13 @@ from relayer.chains.gateway.configure import (
     PeerPlan,
     TokenPlan,
     connecting_steps,
+    deployed,
     gateway_arguments,
     opening_steps,
     token_arguments,
 )
 from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.sender import OutOfTime, TronSender
-from relayer.domain.address import account_from_tron
-from relayer.domain.transfer import TokenPlace
 from relayer.ports.signer import Signer
 
 _DEPLOY_FEE_LIMIT = 15_000_000_000
@@ -64,18 +63,7 @@ class TronSetup:
             }
         gateway, tokens = made.result(), {asset: one.result() for asset, one in makings.items()}
         await self._run(opening_steps(plan, gateway, tokens, self._admin.public))
-        places = tuple(
-            TokenPlace(
-                asset=token.asset, token=account_from_tron(tokens[token.asset]), mode=token.mode
-            )
-            for token in plan.tokens
-        )
-        return Deployment(
-            chain=plan.chain,
-            gateway=account_from_tron(gateway),
-            tokens=places,
-            first_height=first_height,
-        )
+        return deployed(plan, gateway, tokens, first_height)
 
     async def connect(
         self, deployment: Deployment, tokens: Sequence[TokenPlan], peers: Sequence[PeerPlan]

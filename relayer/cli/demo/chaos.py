@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,9 @@ def blows(
             drawn.append(Blow(at=at, kind=Kind.LOST, name=number))
             drawn.append(Blow(at=at + AWAY * every, kind=Kind.BACK, name=number))
         elif beat == beats * 3 // 4:
-            leaver = dice.choice(["relayer-one", "relayer-two"])
+            older = ["relayer-one", "relayer-two"]
+            # Who was just killed may still be starting: that is no clean leave.
+            leaver = dice.choice([name for name in older if name != drawn[-1].name])
             living.remove(leaver)
             drawn.append(Blow(at=at, kind=Kind.LEFT, name=leaver))
         else:
@@ -132,7 +135,7 @@ class Chaos:
                 await fleet.add(replica(blow.name)).start()
             case Kind.LEFT:
                 code = await fleet.retire(blow.name)
-                self.unclean += [f"{blow.name} left with exit code {code}"] if code else []
+                self.unclean += [f"{blow.name} left with exit code {code}"] if _bad(code) else []
             case Kind.LOST | Kind.BACK:
                 await self._broker(int(blow.name), blow.kind)
 
@@ -141,6 +144,11 @@ class Chaos:
         assert self.brokers is not None  # noqa: S101 - none is drawn where there is none
         act = self.brokers.kill if kind is Kind.LOST else self.brokers.start
         await asyncio.to_thread(act, number)
+
+
+def _bad(code: int | None) -> bool:
+    """Whether a process did not leave as told; who was only starting had nothing to hand over."""
+    return code not in {0, -signal.SIGTERM}
 
 
 def gaps(struck: Sequence[Struck], acted: Sequence[Sequence[float]]) -> list[float]:

@@ -105,7 +105,6 @@ class Demo:
         began = time.monotonic()
         await child.start()
         try:
-            self._began = time.time()
             with Board(self.console, self.transfers) as board:
                 await self._move(child, board)
             child.measure()
@@ -171,8 +170,14 @@ class Demo:
         raise Unavailable(msg)
 
     async def _turn_of(self, journey: Journey) -> None:
-        """Wait for a journey's time by the rate; the last ones wait for kills, or the end of chaos."""
-        if self.rate:
+        """Wait for a journey's time by the rate; the last ones wait for kills, or the end of chaos.
+
+        Under chaos the clock starts when the first of them has arrived: all processes are up then.
+        """
+        while self.chaos and journey.number and not self._began:
+            await asyncio.sleep(0.05)
+        self._began = self._began or (0.0 if self.chaos else time.time())
+        if self.rate and self._began:
             await asyncio.sleep(self._began + journey.number / self.rate - time.time())
         while journey.number >= self.transfers - self._kept + self._due:
             await asyncio.sleep(0.05)
@@ -184,6 +189,9 @@ class Demo:
 
     async def _storm(self, chaos: Chaos, fleet: Fleet, board: Board) -> None:
         """Let chaos last as long as deposits are made, then make those that were kept back."""
+        while not self._delivered():
+            await asyncio.sleep(0.1)
+        self._began = time.time()
         await chaos.run(fleet, (self.transfers - self._kept) / self.rate, board.say)
         self._due = self._kept
 
