@@ -83,6 +83,7 @@ async def test_too_small_an_allowance_holds_until_it_is_raised(scene: Scene, mad
 @_row
 async def over_inventory(scene: Scene) -> str:
     await scene.move_inventory("AAPLx", 4 * WAD - INVENTORY)
+    await asyncio.sleep(3)  # until it is read: before that the chain itself refuses, in its words
     return await scene.sent(scene.solana, scene.bnb, SOMEBODY, "AAPLx", Shares(10 * WAD))
 
 
