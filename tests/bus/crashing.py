@@ -36,7 +36,7 @@ class Crashing:
             assert await partition.restore() == {"s": b"1"}
             assert keys(await take_count(partition, 2)) == ["k2", "k3"]
             assert await take_nothing(partition)
-        assert keys(await everything(bus, world.stream)) == ["o"]
+        assert keys(await everything(bus, world.stream, 1)) == ["o"]
 
     async def test_offsets_go_on_rising_after_a_restart(self, world: World, bus: Bus) -> None:
         """A restart never gives an offset twice."""

@@ -99,16 +99,25 @@ async def read(follower: Follower, count: int) -> list[Record]:
         return [await anext(follower) for _ in range(count)]
 
 
-async def everything(bus: Bus, topic: str) -> list[Record]:
-    """Read all that is in a topic now."""
-    follower = bus.follow(topic, None)
+async def everything(bus: Bus, topic: str, least: int = 0) -> list[Record]:
+    """Read all that is in a topic now, which is so many records at least.
+
+    Kafka shows a commit a moment after it has acknowledged it.
+    """
+    async with asyncio.timeout(SOON):
+        while len(records := await _all_there(bus.follow(topic, None))) < least:
+            await asyncio.sleep(0.01)
+    return records
+
+
+async def _all_there(follower: Follower) -> list[Record]:
     records: list[Record] = []
 
     async def collect() -> None:
         async for record in follower:
             records.append(record)  # noqa: PERF401 - it never ends by itself
 
-    async with asyncio.timeout(SOON), asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         group.create_task(collect())
         await follower.caught_up.wait()
         await follower.aclose()

@@ -110,7 +110,7 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def outputs_are_those_committed(self) -> None:
         """The output holds what was committed, once, in order, and nothing else."""
-        seen = self._run(everything(self._bus, self._world.stream))
+        seen = self._run(everything(self._bus, self._world.stream, len(self._outputs)))
         assert [(record.key, record.value) for record in seen] == self._outputs
 
     def teardown(self) -> None:

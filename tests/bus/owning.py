@@ -140,7 +140,7 @@ class Owning:
 
         async with world.own(None, world.cursors, 1) as partition:
             assert await partition.restore() == {"cursor": b"7"}
-        assert keys(await everything(bus, world.inbox)) == ["found"]
+        assert keys(await everything(bus, world.inbox, 1)) == ["found"]
 
     async def test_restore_returns_the_last_value_of_each_key(self, world: World) -> None:
         """Later values win, keys set to None are gone, other partitions do not show."""
@@ -208,7 +208,7 @@ class Owning:
             outs = [out(world.stream, 1, f"o{i}", None if i == 1 else b"v") for i in range(3)]
             await partition.commit([*outs, out(world.inbox, 2, "to another lane")], {"s": b"1"})
 
-        assert [(r.key, r.value) for r in await everything(bus, world.stream)] == [
+        assert [(r.key, r.value) for r in await everything(bus, world.stream, 3)] == [
             ("o0", b"v"),
             ("o1", None),
             ("o2", b"v"),
@@ -237,7 +237,7 @@ class Owning:
                     await zombie.commit([out(world.stream, 0, "ghost")], {"s": b"ghost"})
             await owner.commit([out(world.stream, 0, "true")], {"t": b"1"})
 
-        assert keys(await everything(bus, world.stream)) == ["true"]
+        assert keys(await everything(bus, world.stream, 1)) == ["true"]
         async with world.own(world.inbox, world.state, 0) as partition:
             assert await partition.restore() == {"s": b"before", "t": b"1"}
 

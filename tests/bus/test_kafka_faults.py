@@ -82,7 +82,7 @@ async def test_a_commit_that_never_arrived_is_undone(
         assert await owner.restore() == {}
         assert keys(await take_count(owner, 1)) == ["in-0"]
         await owner.commit([out(world.stream, 0, "again")], {})
-    assert keys(await everything(bus, world.stream)) == ["again"]
+    assert keys(await everything(bus, world.stream, 1)) == ["again"]
 
 
 async def test_a_commit_whose_answer_was_lost_has_happened(
