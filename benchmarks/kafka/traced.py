@@ -21,7 +21,16 @@ import relayer.app.run as app
 from relayer.app.bus import bus_of
 from relayer.cli.main import main
 from relayer.domain.records import TRANSFERS, TRANSFERS_TOPIC
-from relayer.ports.bus import Bus, Finding, Follower, Out, Partition, Record
+from relayer.ports.bus import (
+    Bus,
+    Finding,
+    Follower,
+    Genuine,
+    Out,
+    Partition,
+    Record,
+    unasked,
+)
 from relayer.settings import Settings
 
 Note = tuple[str, str, float, float, bytes | None]
@@ -72,8 +81,8 @@ class _Traced:
     def number(self) -> int:
         return self._inner.number
 
-    async def restore(self) -> Mapping[str, bytes]:
-        return await self._inner.restore()
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
+        return await self._inner.restore(genuine)
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's own
         records = await self._inner.take(limit, timeout, wake)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from relayer.domain.errors import Transient
-from relayer.ports.bus import Bus, Finding, Follower, Out, Partition, Record
+from relayer.ports.bus import Bus, Finding, Follower, Genuine, Out, Partition, Record, unasked
 
 EVERY: Final = 5.0
 """Seconds between two looks at how far a lane is behind."""
@@ -88,8 +88,8 @@ class _Measured:
     def number(self) -> int:
         return self._inner.number
 
-    async def restore(self) -> Mapping[str, bytes]:
-        return await self._inner.restore()
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
+        return await self._inner.restore(genuine)
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's own
         return await self._inner.take(limit, timeout, wake)

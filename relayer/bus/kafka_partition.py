@@ -30,7 +30,7 @@ from relayer.bus.kafka_client import (
 )
 from relayer.bus.kafka_rights import denial
 from relayer.domain.errors import Transient
-from relayer.ports.bus import RESERVED, Lost, Out
+from relayer.ports.bus import RESERVED, Lost, Out, unasked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from relayer.bus.catalog import Catalog
     from relayer.bus.kafka_client import Cluster
-    from relayer.ports.bus import Record
+    from relayer.ports.bus import Genuine, Record
 
 POSITION: Final = RESERVED
 """Key of the position, in the state partition: where in which inbox taking goes on."""
@@ -86,16 +86,16 @@ class KafkaPartition:
 
     # ------------------------------------------------------------------ restoring
 
-    async def restore(self) -> Mapping[str, bytes]:
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
         """Fence older owners, then read the state, then find the place in the inbox."""
+        kept = _Kept(genuine)
         try:
-            mark = await self._fence()
-            values = await self._load(mark)
-            await self._resume(values.pop(POSITION, None))
+            await self._load(kept, await self._fence())
+            await self._resume(kept.position)
         except TROUBLE as error:
             raise Lost(f"{self._name} cannot be restored: {self._words(error)}") from error
         self._committed, self._lost = self._position, None
-        return {key: value for key, value in values.items() if not key.startswith(RESERVED)}
+        return kept.values
 
     @property
     def _name(self) -> str:
@@ -112,25 +112,23 @@ class KafkaPartition:
             await _transact(self._producer, [out])
         return mark
 
-    async def _load(self, mark: bytes) -> dict[str, bytes]:
+    async def _load(self, kept: _Kept, mark: bytes) -> None:
         """Read the state up to our own mark: then all that was committed before it has been seen.
 
         Reading to the end instead would not do: committed records hide behind a transaction that
         somebody else has left open, and the end that a reader is told lies before them.
         """
-        values: dict[str, bytes] = {}
         here = place(self._state, self._number)
         async with reading(self._cluster) as consumer:
             consumer.assign([here])
             await consumer.seek_to_beginning(here)
-            while values.get(OWNER) != mark:
+            met = False
+            while not met:
                 for message in await _some(consumer):
                     key = (message.key or b"").decode(errors="backslashreplace")
-                    if message.value is None:
-                        values.pop(key, None)
-                    else:
-                        values[key] = message.value
-        return values
+                    kept.fold(key, message.value)
+                    # Others may write under this key too, and right behind us.
+                    met = met or (key == OWNER and message.value == mark)
 
     async def _resume(self, stored: bytes | None) -> None:
         """Find where taking goes on: at the stored position, or at the oldest record kept."""
@@ -278,6 +276,26 @@ class KafkaPartition:
             await end(self._consumer.stop(), "reader")
         if self._producer is not None:
             await end_producer(self._producer, "owner")
+
+
+class _Kept:
+    """The state as it is read: the last genuine value of each key."""
+
+    def __init__(self, genuine: Genuine) -> None:
+        self._genuine = genuine
+        self.values: dict[str, bytes] = {}
+        self.position: bytes | None = None
+
+    def fold(self, key: str, value: bytes | None) -> None:
+        """Take one record; the bus's own ones are none of the owner's."""
+        if key == POSITION:
+            self.position = value
+        elif key.startswith(RESERVED):
+            return
+        elif value is None:
+            self.values.pop(key, None)
+        elif self._genuine(key, value):
+            self.values[key] = value
 
 
 async def _some(consumer: AIOKafkaConsumer) -> list[Any]:

@@ -27,7 +27,7 @@ from relayer.bus.sqlite_log import Log, Title
 from relayer.bus.sqlite_tidy import tidy
 from relayer.bus.sqlite_writer import Writer
 from relayer.domain.errors import Fatal
-from relayer.ports.bus import Lost
+from relayer.ports.bus import Lost, unasked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from relayer.ports.bus import Finding, Out, Partition, Record, Topic
+    from relayer.ports.bus import Finding, Genuine, Out, Partition, Record, Topic
 
 CHUNK: Final = 500
 """Records of state read before others get a turn on the event loop."""
@@ -184,13 +184,13 @@ class SqlitePartition:
         """The partition's number."""
         return self._number
 
-    async def restore(self) -> Mapping[str, bytes]:
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
         """Fence older owners, then read the state."""
         fence = partial(Log.fence, inbox=self._inbox, state=self._state, number=self._number)
         self._title = cast("Title", await self._bus.write(fence, ()))
         self._position = self._committed = self._title.position
         self._tell_what_expired()
-        return await self._load()
+        return await self._load(genuine)
 
     def _tell_what_expired(self) -> None:
         if self._inbox is None:
@@ -205,11 +205,11 @@ class SqlitePartition:
                 oldest=oldest,
             )
 
-    async def _load(self) -> dict[str, bytes]:
+    async def _load(self, genuine: Genuine) -> dict[str, bytes]:
         values: dict[str, bytes] = {}
         last: str | None = None
         while chunk := self._bus.log.values(self._state, self._number, last, CHUNK):
-            values.update(chunk)
+            values.update((key, value) for key, value in chunk if genuine(key, value))
             last = chunk[-1][0]
             await asyncio.sleep(0)
         return values

@@ -21,6 +21,7 @@ Offsets and transactions do not show beyond `Record.offset`, which orders and na
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -29,7 +30,7 @@ from relayer.domain.errors import Fatal, Rejected, Transient
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
     from datetime import timedelta
     from typing import Self
 
@@ -129,6 +130,15 @@ class Undeclared(Fatal):
     """A topic or partition that was not declared when the bus was made."""
 
 
+Genuine = Callable[[str, bytes], bool]
+"""Whether a value of the state, under its key, was written by an owner of its partition."""
+
+
+def unasked(_key: str, _value: bytes) -> bool:
+    """Take every value of the state for genuine: where nobody else can write it."""
+    return True
+
+
 class Partition(Protocol):
     """One owned partition, as `Bus.serve` hands it to `body`. One task uses it at a time."""
 
@@ -136,12 +146,15 @@ class Partition(Protocol):
     def number(self) -> int:
         """The partition's number, the same for inbox and state."""
 
-    async def restore(self) -> Mapping[str, bytes]:
-        """Fence every older owner, then return the last value of each key of the state.
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
+        """Fence every older owner, then return the last genuine value of each key of the state.
 
         Called first and once. What an older owner committed is in the answer; what it tries to
         commit from here on raises `Lost` there. Deleted keys are absent. Taking resumes after the
         last committed position, or at the oldest record kept where that one is gone.
+
+        What is not genuine is passed over while it is read, so that a flood of it needs no memory.
+        The genuine value that it was written over is in the answer where the bus still has that.
         """
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - a wait for records, not a bound on the call

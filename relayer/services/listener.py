@@ -72,7 +72,7 @@ class Listener:
 
     async def run(self, partition: Partition) -> None:
         """Serve the chain's cursor partition until cancelled, or until a commit is lost."""
-        self._cursor = self._restored(await partition.restore())
+        self._cursor = self._restored(await partition.restore(self._genuine))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._woken())
             await self._read_for_ever(partition)
@@ -126,10 +126,15 @@ class Listener:
         """An empty range is committed only now and then; reading it again is harmless."""
         return last - self._committed >= self._settings.span // 20
 
+    def _genuine(self, key: str, value: bytes) -> bool:
+        """Whether it is our cursor; another one is told."""
+        found = key == _CURSOR and self._keeper.opened(key, value) is not None
+        if not found:
+            self._observer.forged_cursor(self._reader.chain)
+        return found
+
     def _restored(self, kept: Mapping[str, bytes]) -> int:
         text = self._keeper.opened(_CURSOR, kept[_CURSOR]) if _CURSOR in kept else None
-        if text is None and kept:
-            self._observer.forged_cursor(self._reader.chain)
         self._committed = (
             self._reader.first_height - 1
             if text is None

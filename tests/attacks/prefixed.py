@@ -10,7 +10,7 @@ from typing import Self
 
 from relayer.bus.kafka import KafkaBus
 from relayer.bus.kafka_follow import KafkaFollower
-from relayer.ports.bus import Finding, Follower, Out, Partition, Record
+from relayer.ports.bus import Finding, Follower, Genuine, Out, Partition, Record, unasked
 
 
 class Prefixed:
@@ -49,8 +49,8 @@ class _Partition:
     def number(self) -> int:
         return self._partition.number
 
-    async def restore(self) -> Mapping[str, bytes]:
-        return await self._partition.restore()
+    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
+        return await self._partition.restore(genuine)
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's
         records = await self._partition.take(limit, timeout, wake)

@@ -51,16 +51,23 @@ def cursor_ahead(_: Deposit) -> Out:
     return _sealed(KEEPER.at(SOLANA), "cursor", b"300000000", CURSOR)
 
 
+def flood(made: Deposit) -> list[Out]:
+    """Values of a lane that there is no end to; the open Transfer lies under one of them."""
+    keys = [f"transfer/{made.id.hex()}", *(f"transfer/{number:064x}" for number in range(2_000))]
+    return [Out(topic=LANE, partition=0, key=key, value=b"\xff" * 400) for key in keys]
+
+
 def deleted(made: Deposit) -> Out:
     """The open Transfer, deleted by a tombstone."""
     return Out(topic=LANE, partition=0, key=f"transfer/{made.id.hex()}", value=None)
 
 
 FORGED = "relayer_records_refused_total"
-ROWS = {
+ROWS: dict[str, tuple[Callable[[Deposit], Out | list[Out]], str, str]] = {
     "a delivered transfer in the state": (delivered, FORGED, LANE),
     "other signed bytes in the state": (other_bytes, FORGED, LANE),
     "a mark of another lane in the state": (other_lane, FORGED, LANE),
+    "values without end in the state": (flood, FORGED, LANE),
     "a cursor of another chain": (cursor_ahead, FORGED, CURSOR),
     "an open transfer deleted from the state": (deleted, "relayer_sweep_opened_total", ""),
 }
@@ -85,7 +92,8 @@ class Robberies:
             made = resting.make()
             await until(lambda: resting.is_asked_for(made), PATIENCE)
         async with resting.bridge.opened() as bus:
-            await bus.publish([forge(made)])
+            forged = forge(made)
+            await bus.publish([forged] if isinstance(forged, Out) else forged)
         resting.release()
         async with resting.running():
             await resting.is_whole()

@@ -142,6 +142,24 @@ class Owning:
             assert await partition.restore() == {"cursor": b"7"}
         assert keys(await everything(bus, world.inbox, 1)) == ["found"]
 
+    async def test_what_is_not_genuine_is_passed_over(self, world: World, bus: Bus) -> None:
+        """The owner says of each value whether it is genuine; the others are not in the answer."""
+        async with world.own(None, world.cursors, 1) as partition:
+            await partition.restore()
+            await partition.commit([], {"own": b"genuine", "gone": b"genuine"})
+            await partition.commit([], {"gone": None})
+        await bus.publish([out(world.cursors, 1, f"forged{n}") for n in range(600)])
+
+        asked: list[str] = []
+
+        def genuine(key: str, value: bytes) -> bool:
+            asked.append(key)
+            return value == b"genuine"
+
+        async with world.own(None, world.cursors, 1) as partition:
+            assert await partition.restore(genuine) == {"own": b"genuine"}
+        assert {f"forged{n}" for n in range(600)} < set(asked)
+
     async def test_restore_returns_the_last_value_of_each_key(self, world: World) -> None:
         """Later values win, keys set to None are gone, other partitions do not show."""
         async with world.own(world.inbox, world.state, 0) as partition:

@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
-from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from relayer.bus import kafka_partition
 from relayer.bus.kafka import KafkaBus
-from relayer.bus.kafka_client import place
 from relayer.domain.errors import Transient
 from relayer.ports.bus import Lost, Partition
 from tests.bus.harness import (
@@ -28,7 +26,7 @@ from tests.bus.harness import (
     take_nothing,
     topics,
 )
-from tests.bus.kafka_wire import Way, Wire, stranger
+from tests.bus.kafka_wire import Way, Wire
 from tests.bus.worlds import KafkaWorld
 
 QUICK = 1.0
@@ -162,156 +160,6 @@ async def test_an_owner_cancelled_within_a_commit_leaves_it_whole(
     assert keys(await everything(bus, world.stream)) == ["o"]
     async with world.own(world.inbox, world.state, 0) as owner:
         assert await owner.restore() == {"s": b"1"}
-
-
-async def test_state_behind_an_open_transaction_is_waited_for(
-    world: KafkaWorld, bus: KafkaBus
-) -> None:
-    """A stranger's open transaction hides what was committed after it: no old state is restored."""
-    async with world.own(world.inbox, world.state, 0) as owner:
-        await owner.restore()
-        async with stranger(
-            world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
-        ) as other:
-            await other.begin_transaction()
-            await other.send_and_wait(world.state, b"forged", key=b"x", partition=0)
-            await owner.commit([], {"s": b"new"})
-            async with world.own(world.inbox, world.state, 0) as newer:
-                restoring = asyncio.ensure_future(newer.restore())
-                done, _ = await asyncio.wait([restoring], timeout=0.5)
-                assert not done
-                await other.abort_transaction()
-                async with asyncio.timeout(SOON):
-                    assert await restoring == {"s": b"new"}
-
-
-async def test_state_that_stays_hidden_is_lost_not_guessed(
-    world: KafkaWorld, bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When the transaction does not end, restoring gives up and says why."""
-    monkeypatch.setattr(kafka_partition, "RESTORE", 0.6)
-    async with stranger(
-        world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
-    ) as other:
-        await other.begin_transaction()
-        await other.send_and_wait(world.state, b"forged", key=b"x", partition=0)
-        async with world.own(world.inbox, world.state, 0) as owner:
-            with pytest.raises(Lost, match="holds a transaction open"):
-                await owner.restore()
-        await other.abort_transaction()
-
-
-async def test_what_an_open_transaction_holds_up_shows(world: KafkaWorld, bus: KafkaBus) -> None:
-    """A lane that others keep waiting is behind, although it is told that its inbox ends there."""
-    async with (
-        world.own(world.inbox, world.state, 0) as owner,
-        stranger(
-            world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
-        ) as other,
-        asyncio.timeout(SOON),
-    ):
-        await owner.restore()
-        await other.begin_transaction()
-        await other.send_and_wait(world.inbox, b"theirs", key=b"theirs", partition=0)
-        await bus.publish([out(world.inbox, 0, "ours")])
-        while await owner.behind() < 2:
-            assert await owner.take(1, 0.1, asyncio.Event()) == []
-        await other.abort_transaction()
-        assert keys(await take(owner)) == ["ours"]
-        await owner.commit([], {})
-        while await owner.behind() > 1:  # the end of the transaction is a place in the log, too
-            await asyncio.sleep(0.05)
-
-
-async def test_what_is_followed_at_once_cannot_be_hidden(world: KafkaWorld, bus: KafkaBus) -> None:
-    """Behind an open transaction others see nothing and believe that nothing is there."""
-    (stream,) = [topic for topic in topics(world) if topic.name == world.stream]
-    hasty = dataclasses.replace(stream, at_once=True)
-    async with (
-        KafkaBus(world.cluster, [hasty]) as at_once,
-        stranger(
-            world.cluster, transactional_id=f"{world.name}-stranger", transaction_timeout_ms=9_000
-        ) as other,
-    ):
-        await other.begin_transaction()
-        await other.send_and_wait(world.stream, b"theirs", key=b"theirs", partition=0)
-        await bus.publish([out(world.stream, 0, "halt")])
-
-        assert await everything(bus, world.stream) == []
-        assert keys(await everything(at_once, world.stream)) == ["theirs", "halt"]
-        await other.abort_transaction()
-        assert keys(await everything(bus, world.stream)) == ["halt"]
-        assert keys(await everything(at_once, world.stream)) == ["theirs", "halt"]
-
-
-async def test_an_owner_whose_records_are_gone_goes_on_with_the_oldest_kept(
-    world: KafkaWorld, bus: KafkaBus, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It does not stop and does not stay silent; a living one is Lost first, then does the same."""
-    await bus.publish([out(world.inbox, 0, f"k{i}") for i in range(4)])
-    async with world.own(world.inbox, world.state, 0) as owner:
-        await owner.restore()
-        await owner.take(1, SOON, asyncio.Event())
-        await owner.commit([], {})
-    admin = world.cluster.admin()
-    await admin.start()
-    here = place(world.inbox, 0)
-    await admin.delete_records({here: RecordsToDelete(before_offset=3)})
-    await admin.close()
-
-    async with world.own(world.inbox, world.state, 0) as owner:
-        await owner.restore()
-        assert keys(await take(owner)) == ["k3"]
-    assert "bus.records_expired_unread" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "forged",
-    [b"", b"\xff", b"[]", b"7", b'{"inbox": 1}', b'{"next": 5}', b"9" * 5000, b"[" * 100_000, None],
-)
-async def test_a_forged_position_stops_nobody(
-    forged: bytes | None, world: KafkaWorld, bus: KafkaBus
-) -> None:
-    """Whatever stands under the position's key, taking begins at the oldest record kept."""
-    await bus.publish([out(world.inbox, 0, "in-0")])
-    async with stranger(world.cluster) as other:
-        await other.send_and_wait(world.state, forged, key=b"#", partition=0)
-
-    async with world.own(world.inbox, world.state, 0) as owner:
-        await owner.restore()
-        assert keys(await take(owner)) == ["in-0"]
-
-
-@pytest.mark.parametrize("told", ["99999999999999999999999", "-5", "1.5", "true", '"1"', "null"])
-async def test_a_position_that_cannot_be_is_not_believed(
-    told: str, world: KafkaWorld, bus: KafkaBus
-) -> None:
-    """Far ahead, before the beginning, or no number: taking begins at the oldest record kept."""
-    await bus.publish([out(world.inbox, 0, "in-0")])
-    position = f'{{"inbox": "{world.inbox}", "next": {told}}}'.encode()
-    async with stranger(world.cluster) as other:
-        await other.send_and_wait(world.state, position, key=b"#", partition=0)
-
-    async with world.own(world.inbox, world.state, 0) as owner:
-        await owner.restore()
-        assert keys(await take(owner)) == ["in-0"]
-
-
-async def test_records_of_any_shape_are_read(world: KafkaWorld, bus: KafkaBus) -> None:
-    """No key, a key that is no text, no value, headers, compressed: nothing stops a reader."""
-    async with stranger(world.cluster, compression_type="gzip") as other:
-        for topic in (world.inbox, world.state, world.stream):
-            if topic != world.state:  # a compacted topic takes no record without a key
-                await other.send_and_wait(topic, b"v", partition=0)
-            await other.send_and_wait(topic, b"v", key=b"\xff\xfe", partition=0)
-            await other.send_and_wait(topic, None, key=b"gone", partition=0)
-            await other.send_and_wait(topic, b"v", key=b"h", headers=[("h", b"\x00")], partition=0)
-
-    seen = ["", "\\xff\\xfe", "gone", "h"]
-    async with world.own(world.inbox, world.state, 0) as owner:
-        assert sorted(await owner.restore()) == ["\\xff\\xfe", "h"]
-        assert keys(await take_count(owner, 4)) == seen
-    assert keys(await everything(bus, world.stream)) == seen
 
 
 async def test_topics_are_judged_although_a_broker_is_just_lost(bus: KafkaBus, wire: Wire) -> None:

@@ -81,6 +81,12 @@ class Book:
         self._altered: dict[TransferId, None] = {}
         self._changes = Changes()
 
+    def genuine(self, key: str, value: bytes) -> bool:
+        """Whether a value of the state is of this place; a forged one is counted."""
+        found = self._keeper.opened(key, value) is not None
+        self.forged += not found
+        return found
+
     def restore(self, kept: Mapping[str, bytes], place: str) -> None:
         """Fill the book from the state kept at a place, for whose lane alone it keeps from now on.
 

@@ -130,7 +130,7 @@ class Lane:
         self._number = partition.number
         self._intake.serve(partition.number)
         place = lane_place(self._settings.chain, self._number, self._settings.lanes)
-        await restore(self._book, await partition.restore(), place)
+        await restore(self._book, partition, place)
         chain, count = self._settings.chain, len(self._book.transfers)
         self._observer.restored(chain, self._number, count, self._book.forged)
         await self._gatekeeper.ready()
