@@ -30,6 +30,7 @@ from benchmarks.kafka.takeover import Standstill, measure_takeover
 from benchmarks.measures import share
 from relayer.cli.demo.kafka import broker
 from relayer.process_settings import BusSettings
+from relayer.telemetry.log import LogFormat, configure_logs
 
 PARTS = ("steady", "lanes", "takeover", "restore")
 
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=240)
     parser.add_argument("--open", type=int, default=100_000)
     options = parser.parse_args()
+    configure_logs(LogFormat.CONSOLE, "error")  # tables are the output; clients warn of each retry
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with broker(None) as kafka:
         for part in options.only or PARTS:

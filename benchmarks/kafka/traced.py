@@ -15,22 +15,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import relayer.app.run as app
 from relayer.app.bus import bus_of
+from relayer.bus.passing import PassingBus, PassingFollower, PassingPartition
 from relayer.cli.main import main
 from relayer.domain.records import TRANSFERS, TRANSFERS_TOPIC
-from relayer.ports.bus import (
-    Bus,
-    Finding,
-    Follower,
-    Genuine,
-    Out,
-    Partition,
-    Record,
-    unasked,
-)
+from relayer.ports.bus import Bus, Follower, Out, Partition, Record
 from relayer.settings import Settings
 
 Note = tuple[str, str, float, float, bytes | None]
@@ -44,6 +36,11 @@ class Notes:
         """Begin with nothing."""
         self.notes: list[Note] = []
         self._commits: list[dict[str, object]] = []
+
+    def read(self, what: str, records: Sequence[Record]) -> None:
+        """Records have arrived."""
+        now = time.time()
+        self.notes += ((f"{what} {one.topic}", one.key, now, now, None) for one in records)
 
     def wrote(self, what: str, outs: Sequence[Out], since: float) -> None:
         """Records were written by one commit or publication that lasted since then."""
@@ -70,68 +67,47 @@ def _plain(note: Note) -> dict[str, object]:
     return {"what": f"{what} {stage}".strip(), "key": key, "since": since, "until": until}
 
 
-class _Traced:
+class _Traced(PassingPartition):
     """A partition whose records are noted."""
 
     def __init__(self, inner: Partition, notes: Notes, state: str) -> None:
         """Stand before ``inner``, whose state is in that topic."""
-        self._inner, self._notes, self._state = inner, notes, state
-
-    @property
-    def number(self) -> int:
-        return self._inner.number
-
-    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
-        return await self._inner.restore(genuine)
+        super().__init__(inner)
+        self._notes, self._state = notes, state
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's own
-        records = await self._inner.take(limit, timeout, wake)
-        now = time.time()
-        for record in records:
-            self._notes.notes.append((f"took {record.topic}", record.key, now, now, None))
+        records = await super().take(limit, timeout, wake)
+        self._notes.read("took", records)
         return records
 
     async def commit(self, outs: Sequence[Out], state: Mapping[str, bytes | None]) -> None:
         since = time.time()
-        await self._inner.commit(outs, state)
+        await super().commit(outs, state)
         self._notes.wrote("committed", outs, since)
         self._notes.committed(self._state, len(state), since)
 
-    async def behind(self) -> int:
-        return await self._inner.behind()
 
-
-class _TracedFollower:
+class _TracedFollower(PassingFollower):
     """A follower whose records are noted."""
 
     def __init__(self, inner: Follower, notes: Notes) -> None:
         """Stand before ``inner``."""
-        self._inner, self._notes = inner, notes
-        self.caught_up = inner.caught_up
-
-    def __aiter__(self) -> Self:
-        return self
+        super().__init__(inner)
+        self._notes = notes
 
     async def __anext__(self) -> Record:
-        record = await anext(self._inner)
-        now = time.time()
-        self._notes.notes.append((f"followed {record.topic}", record.key, now, now, None))
+        record = await super().__anext__()
+        self._notes.read("followed", [record])
         return record
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
-
-class TracedBus:
+class TracedBus(PassingBus):
     """A bus whose records are noted."""
 
     def __init__(self, inner: Bus, notes: Notes) -> None:
         """Stand before ``inner``."""
-        self._inner, self._notes = inner, notes
-
-    def partitions(self, topic: str) -> int:
-        """As the bus says."""
-        return self._inner.partitions(topic)
+        super().__init__(inner)
+        self._notes = notes
 
     async def serve(
         self, inbox: str | None, state: str, body: Callable[[Partition], Awaitable[None]]
@@ -141,21 +117,17 @@ class TracedBus:
         async def traced(partition: Partition) -> None:
             await body(_Traced(partition, self._notes, state))
 
-        await self._inner.serve(inbox, state, traced)
+        await super().serve(inbox, state, traced)
 
     def follow(self, topic: str, since: timedelta | None) -> Follower:
-        """As the bus does."""
-        return _TracedFollower(self._inner.follow(topic, since), self._notes)
+        """As the bus does, with a follower whose records are noted."""
+        return _TracedFollower(super().follow(topic, since), self._notes)
 
     async def publish(self, outs: Sequence[Out]) -> None:
         """As the bus does."""
         since = time.time()
-        await self._inner.publish(outs)
+        await super().publish(outs)
         self._notes.wrote("published", outs, since)
-
-    async def check(self) -> Sequence[Finding]:
-        """As the bus does."""
-        return await self._inner.check()
 
 
 def _run(path: str, *arguments: str) -> None:

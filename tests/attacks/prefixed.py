@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Self
 
 from relayer.bus.kafka import KafkaBus
-from relayer.bus.kafka_follow import KafkaFollower
-from relayer.ports.bus import Finding, Follower, Genuine, Out, Partition, Record, unasked
+from relayer.bus.passing import PassingFollower, PassingPartition
+from relayer.ports.bus import Finding, Follower, Out, Partition, Record
 
 
 class Prefixed:
@@ -41,41 +40,26 @@ class Prefixed:
         return await self._bus.check()
 
 
-class _Partition:
+class _Partition(PassingPartition):
     def __init__(self, partition: Partition, prefix: str) -> None:
-        self._partition, self._prefix = partition, prefix
-
-    @property
-    def number(self) -> int:
-        return self._partition.number
-
-    async def restore(self, genuine: Genuine = unasked) -> Mapping[str, bytes]:
-        return await self._partition.restore(genuine)
+        super().__init__(partition)
+        self._prefix = prefix
 
     async def take(self, limit: int, timeout: float, wake: asyncio.Event) -> Sequence[Record]:  # noqa: ASYNC109 - the port's
-        records = await self._partition.take(limit, timeout, wake)
+        records = await super().take(limit, timeout, wake)
         return [_here(record, self._prefix) for record in records]
 
     async def commit(self, outs: Sequence[Out], state: Mapping[str, bytes | None]) -> None:
-        await self._partition.commit(_there(outs, self._prefix), state)
-
-    async def behind(self) -> int:
-        return await self._partition.behind()
+        await super().commit(_there(outs, self._prefix), state)
 
 
-class _Follower:
-    def __init__(self, follower: KafkaFollower, prefix: str) -> None:
-        self._follower, self._prefix = follower, prefix
-        self.caught_up = follower.caught_up
-
-    def __aiter__(self) -> Self:
-        return self
+class _Follower(PassingFollower):
+    def __init__(self, follower: Follower, prefix: str) -> None:
+        super().__init__(follower)
+        self._prefix = prefix
 
     async def __anext__(self) -> Record:
-        return _here(await self._follower.__anext__(), self._prefix)
-
-    async def aclose(self) -> None:
-        await self._follower.aclose()
+        return _here(await super().__anext__(), self._prefix)
 
 
 def _there(outs: Sequence[Out], prefix: str) -> list[Out]:
