@@ -12,6 +12,7 @@ from pathlib import Path
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka import KafkaBus
 from relayer.bus.kafka_topics import create, delete
+from relayer.bus.passing import PassingBus, PassingPartition
 from relayer.bus.sqlite import SqliteBus, SqlitePartition
 from relayer.ports.bus import Bus, Partition
 from tests.bus.harness import topics
@@ -19,7 +20,7 @@ from tests.real_kafka import cluster
 
 
 class SqliteWorld:
-    """The embedded bus on a file of its own."""
+    """The embedded bus on a file of its own, behind what passes everything on, as in a process."""
 
     inbox, state, stream, cursors = "in", "state", "stream", "cursors"
 
@@ -31,7 +32,7 @@ class SqliteWorld:
     async def open(self) -> Bus:
         self._bus = SqliteBus(self.path, topics(self))
         await self._bus.__aenter__()
-        return self._bus
+        return PassingBus(self._bus)
 
     async def close(self) -> None:
         if self._bus is not None:
@@ -55,7 +56,7 @@ class SqliteWorld:
     @contextlib.asynccontextmanager
     async def own(self, inbox: str | None, state: str, number: int) -> AsyncIterator[Partition]:
         assert self._bus is not None
-        yield SqlitePartition(self._bus, inbox, state, number)
+        yield PassingPartition(SqlitePartition(self._bus, inbox, state, number))
 
     def child(self) -> Sequence[str]:
         return [sys.executable, "-m", "tests.bus.crasher", "sqlite", str(self.path)]
