@@ -183,7 +183,7 @@ def _verified(transfer: Transfer, fact: DepositVerified) -> Transition:
     if fact.refunded:
         return Transition(transfer=_enter(known, Stage.REFUNDED, fact.at), told=Stage.REFUNDED)
     if transfer.act is ActKind.REFUND and fact.deposit.destination is not None:
-        return _voided_elsewhere(known, receipt, fact.at)
+        return _voided_elsewhere(transfer, known, receipt, fact.at)
     if receipt is ReceiptKind.VOIDED:
         return _voided(known, fact.at)
     if receipt is ReceiptKind.DELIVERED:
@@ -196,12 +196,16 @@ def _verified(transfer: Transfer, fact: DepositVerified) -> Transition:
     return _wait(known, fact.at)
 
 
-def _voided_elsewhere(known: Transfer, receipt: ReceiptKind | None, at: float) -> Transition:
+def _voided_elsewhere(
+    transfer: Transfer, known: Transfer, receipt: ReceiptKind | None, at: float
+) -> Transition:
     """The source's lane believes a void only where it reads it; a delivery ends its part."""
     if receipt is ReceiptKind.DELIVERED:
         return Transition(transfer=None)
     if receipt is ReceiptKind.VOIDED:
         return _wait(known, at)
+    if transfer.stage in {Stage.PARKED, Stage.SUBMITTED}:
+        return Transition(transfer=transfer)
     until, detail = at + wait_before(known.attempts), "the destination shows no final void"
     hold = Held(id=known.deposit.id, reason=Reason.VOID_PENDING, until=until, at=at, detail=detail)
     held = _held(replace(known, verified=False), hold).transfer
