@@ -140,7 +140,9 @@ class Process:
         if Service.TRACKER in self._services:
             keep = timedelta(seconds=self._settings.retention.transfers_seconds)
             path, refused = directory / "tracker.db", self._observer.refused
-            bodies.append(Tracker(bus, path, keep=keep, refused=refused).run())
+            trusted = self._policy.monitors
+            tracker = Tracker(bus, path, monitors=trusted, keep=keep, refused=refused)
+            bodies.append(tracker.run())
         return bodies
 
     def _readers(self) -> dict[ChainId, ChainReader]:

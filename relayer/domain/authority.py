@@ -1,4 +1,4 @@
-"""Who may say what: monitors sign leases, operators sign commands, with Ed25519.
+"""Who may say what: monitors sign leases and verdicts, operators sign commands, with Ed25519.
 
 A Signed envelope carries the exact text that was signed; the signature covers the role's tag and
 that text, so that no key's word can pass for another role's. No key has two roles.

@@ -1,7 +1,8 @@
 """The gate that every signature and every delivery passes: a fresh lease and no halt.
 
 A pure fold of two topics. ``supply``: a Lease is a monitor's signed, short-lived word that an
-asset may be delivered; without enough fresh ones nothing is signed. ``control``: a Halt is a
+asset may be delivered; without enough fresh ones nothing is signed. A Verdict, signed too, may take
+the lease of its own monitor back. ``control``: a Halt is a
 latched stop that anybody may raise (fail closed); only a Resume signed by an operator, naming the
 hashes of the halts it lifts, ends it. A replayed resume names halts that are lifted already.
 """
@@ -81,6 +82,7 @@ class Verdict:
     """One reading of an asset's books, published for the tracker, operators and auditors.
 
     ``k`` is the issuer's circulation per chain; ``withheld`` says why no lease was issued.
+    ``sequence`` only grows per monitor key, with that of its leases.
     """
 
     type: Literal["verdict"] = "verdict"
@@ -96,7 +98,14 @@ class Verdict:
     findings: tuple[Finding, ...]
     withheld: Reason | None
     detail: Words = ""
+    sequence: Count = 0
 
+
+MonitorWord = Lease | Verdict
+MONITOR_WORDS: Final[Codec[MonitorWord]] = Codec(
+    Annotated[MonitorWord, Field(discriminator="type")]
+)
+VERDICT: Final[Codec[Verdict]] = Codec(Verdict)
 
 SupplyRecord = Signed | Verdict
 SUPPLY_RECORDS: Final[Codec[SupplyRecord]] = Codec(
@@ -136,6 +145,8 @@ class Gate:
     policy: GatePolicy
     _leases: dict[str, dict[bytes, Lease]] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _newest: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    """The sequence of the newest word of each monitor on each asset."""
     _halts: Halts = field(default_factory=Halts)
 
     @property
@@ -152,14 +163,23 @@ class Gate:
         """The newest lease of each monitor for an asset, fresh or not."""
         return self._leases.get(asset, {}).values()
 
-    def fold_supply(self, data: bytes) -> Verdict | Lease:
-        """Take a record of ``supply``; RecordRefused if it is not authentic."""
-        record = SUPPLY_RECORDS.decode(data)
-        if isinstance(record, Verdict):
-            self._take_verdict(record)
-            return record
-        lease = LEASE.decode(authentic(record, Role.MONITOR, self.policy.monitors).encode())
-        return self._take_lease(record.key, lease)
+    def fold_supply(self, data: bytes, now: float) -> MonitorWord:
+        """Take a record of ``supply`` appended at ``now`` (seconds).
+
+        RecordRefused if it is not authentic, or was said before something that is known.
+        """
+        key, word = said_by(data, self.policy.monitors)
+        if isinstance(word, Verdict):
+            self._check_verdict(word, now)
+        elif word.expires_at - word.issued_at > self.policy.max_lease:
+            msg = f"a lease of {word.expires_at - word.issued_at} s is longer than allowed"
+            raise RecordRefused(msg, Distrust.TOO_LONG)
+        self._advance(key, word)
+        if isinstance(word, Verdict):
+            self._take_verdict(key, word)
+        else:
+            self._leases.setdefault(word.asset, {})[key] = word
+        return word
 
     def fold_control(self, data: bytes, now: float, offset: int) -> Halt | Resume:
         """Take a record of ``control`` appended at ``now`` (seconds) and ``offset``.
@@ -188,7 +208,7 @@ class Gate:
         return None
 
     def verdict(self, asset: str) -> Verdict | None:
-        """The newest reading of an asset. Readings are not signed: good for words and stops only."""
+        """The newest reading of an asset, of whichever monitor."""
         return self._verdicts.get(asset)
 
     def good_until(self, asset: str, now: float) -> int:
@@ -213,38 +233,35 @@ class Gate:
         differs = told.withheld is Reason.MULTIPLIER_DIFFERS
         return Reason.MULTIPLIER_DIFFERS if differs else Reason.NO_LEASE, told.detail or wanted
 
-    def _take_verdict(self, verdict: Verdict) -> None:
-        """Keep a verdict on an asset that is served; RecordRefused for another.
+    def _check_verdict(self, verdict: Verdict, now: float) -> None:
+        """RecordRefused for one on an asset that is not served, or told long after it was made.
 
-        A monitor that found chains or books at odds takes back the lease it gave before.
-
-        What it merely could not read leaves the lease to its end. Whoever forges a verdict can
-        stop the asset until the monitor's next lease, as with a halt, and no more.
+        Sequences alone would let whoever recorded a monitor that is silent now tell its past again.
         """
         if self.policy.assets is not None and verdict.asset not in self.policy.assets:
             msg = "a verdict on an asset that is not served"
             raise RecordRefused(msg, Distrust.NOT_SERVED)
-        if verdict.monitor not in {key.hex() for key in self.policy.monitors}:
-            msg = "a verdict in the name of no monitor"
-            raise RecordRefused(msg, Distrust.NOT_AUTHENTIC)
-        self._verdicts[verdict.asset] = verdict
-        if verdict.withheld not in _ENDS_LEASES:
-            return
-        known = self._leases.get(verdict.asset, {})
-        for key, lease in list(known.items()):
-            if key.hex() == verdict.monitor and lease.issued_at <= verdict.at:
-                known[key] = replace(lease, expires_at=lease.issued_at)
-
-    def _take_lease(self, key: bytes, lease: Lease) -> Lease:
-        known = self._leases.setdefault(lease.asset, {})
-        if lease.expires_at - lease.issued_at > self.policy.max_lease:
-            msg = f"a lease of {lease.expires_at - lease.issued_at} s is longer than allowed"
-            raise RecordRefused(msg, Distrust.TOO_LONG)
-        if key in known and known[key].sequence >= lease.sequence:
-            msg = f"lease {lease.sequence} of {lease.asset} is not newer than what is known"
+        if now - verdict.at > self.policy.max_lag:
+            msg = f"a verdict that was made {now - verdict.at:.0f} s before it was told"
             raise RecordRefused(msg, Distrust.REPLAYED)
-        known[key] = lease
-        return lease
+
+    def _advance(self, key: bytes, word: MonitorWord) -> None:
+        """Remember how far a monitor has got with an asset; RecordRefused for what it said before."""
+        known = self._newest.get((word.asset, key))
+        if known is not None and known >= word.sequence:
+            msg = f"{word.type} {word.sequence} of {word.asset} is not newer than what is known"
+            raise RecordRefused(msg, Distrust.REPLAYED)
+        self._newest[word.asset, key] = word.sequence
+
+    def _take_verdict(self, key: bytes, verdict: Verdict) -> None:
+        """Keep a verdict. A monitor that found chains or books at odds takes its own lease back.
+
+        What it merely could not read leaves the lease to its end.
+        """
+        self._verdicts[verdict.asset] = verdict
+        known = self._leases.get(verdict.asset, {})
+        if verdict.withheld in _ENDS_LEASES and key in known:
+            known[key] = replace(known[key], expires_at=known[key].issued_at)
 
     def _take_resume(self, resume: Resume, now: float) -> Resume:
         if now > resume.expires_at:
@@ -267,6 +284,22 @@ class Gate:
 
 def _all_in(served: frozenset[str] | frozenset[ChainId] | None, names: list[str]) -> bool:
     return served is None or served.issuperset(names)
+
+
+def said_by(data: bytes, monitors: Collection[bytes]) -> tuple[bytes, MonitorWord]:
+    """Which of these monitors said what in a record of ``supply``; RecordRefused if none did.
+
+    A verdict that nobody signed is of a monitor of before they were: nobody acts on it.
+    """
+    record = SUPPLY_RECORDS.decode(data)
+    if isinstance(record, Verdict):
+        msg = "a verdict that nobody signed"
+        raise RecordRefused(msg, Distrust.NOT_AUTHENTIC)
+    word = MONITOR_WORDS.decode(authentic(record, Role.MONITOR, monitors).encode())
+    if isinstance(word, Verdict) and word.monitor != record.key.hex():
+        msg = "a verdict that one monitor signed in the name of another"
+        raise RecordRefused(msg, Distrust.NOT_AUTHENTIC)
+    return record.key, word
 
 
 def _control(data: bytes, now: float) -> ControlRecord:

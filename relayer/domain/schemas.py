@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from relayer.domain.authority import SIGNED
 from relayer.domain.command import COMMAND
-from relayer.domain.gate import CONTROL_RECORDS, LEASE, RESUME, SUPPLY_RECORDS
+from relayer.domain.gate import CONTROL_RECORDS, LEASE, RESUME, SUPPLY_RECORDS, VERDICT
 from relayer.domain.records import (
     INBOX,
     NUMBER_STATE,
@@ -48,6 +48,7 @@ RECORDS: Final[Mapping[str, Described]] = {
     "signed.command": Described(codec=COMMAND, about=f"An operator's command. {_BODY}"),
     "signed.resume": Described(codec=RESUME, about=f"An operator's resume. {_BODY}"),
     "signed.lease": Described(codec=LEASE, about=f"A monitor's lease. {_BODY}"),
+    "signed.verdict": Described(codec=VERDICT, about=f"A monitor's verdict. {_BODY}"),
     "state.relayer.transfer": Described(
         codec=TRANSFER_STATE,
         about=f"bridge.state.relayer.<chain>, keys transfer/<id>: an open transfer. {_STATE}",

@@ -71,10 +71,7 @@ class Gatekeeper:
         await self._changed.wait()
 
     def paused(self, chain: ChainId) -> frozenset[str]:
-        """Assets whose deliveries a chain refused at the newest reading.
-
-        Readings are not signed: a forged one can make a lane wait, or try in vain, no more.
-        """
+        """Assets whose deliveries a chain refused at the newest reading of a monitor."""
         return frozenset(one.asset for one in self._newest(chain) if one.paused)
 
     def inventory(self, chain: ChainId) -> Mapping[str, Shares]:
@@ -103,7 +100,7 @@ class Gatekeeper:
                     self._observer.refused(record, error)
 
     def _take_supply(self, record: Record) -> None:
-        taken = self.gate.fold_supply(record.value or b"")
+        taken = self.gate.fold_supply(record.value or b"", record.time)
         if isinstance(taken, Verdict):
             self._read[taken.asset] = taken.snapshots
             self._observer.verdict(taken)

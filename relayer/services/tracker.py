@@ -22,7 +22,7 @@ import structlog
 
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
-from relayer.domain.gate import SUPPLY_RECORDS, Verdict
+from relayer.domain.gate import VERDICT, Verdict, said_by
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
 from relayer.domain.stage import CLOSED, Stage
 from relayer.domain.transfer import ActKind
@@ -66,19 +66,23 @@ class Tracker:
         bus: Bus,
         path: Path,
         *,
+        monitors: Collection[bytes] = (),
         keep: timedelta = timedelta(days=180),
         now: Callable[[], float] = time.time,
         refused: Refused = _logged,
     ) -> None:
-        """Track into the file at ``path``; closed transfers are forgotten after ``keep``."""
+        """Track into the file at ``path``; closed transfers are forgotten after ``keep``.
+
+        Readings count of these ``monitors`` alone, by their signatures.
+        """
         self.caught_up = asyncio.Event()
         """Set once all that was on the bus at the start has been folded."""
         self._bus, self._path, self._keep, self._now = bus, path, keep, now
-        self._refused = refused
+        self._refused, self._monitors = refused, monitors
 
     async def run(self) -> None:
         """Fold until cancelled. Raises Fatal when the file cannot be used."""
-        with closing(Fold(self._path, self._refused)) as fold:
+        with closing(Fold(self._path, self._refused, self._monitors)) as fold:
             seen = {topic: asyncio.Event() for topic in (TRANSFERS_TOPIC, SUPPLY)}
             async with asyncio.TaskGroup() as group:
                 for topic, event in seen.items():
@@ -142,9 +146,12 @@ class _Standing:
 class Fold:
     """The file, written."""
 
-    def __init__(self, path: Path, refused: Refused = _logged) -> None:
+    def __init__(
+        self, path: Path, refused: Refused = _logged, monitors: Collection[bytes] = ()
+    ) -> None:
         """Open or make it. Raises Fatal."""
         self._path, self._db, self._refused = path, create(path), refused
+        self._monitors = monitors
         self._ends: dict[tuple[str, int], tuple[int, float]] = {}
         self._known: OrderedDict[bytes, _Standing] = OrderedDict()
         self._changed: dict[bytes, set[str]] = {}
@@ -226,12 +233,12 @@ class Fold:
             self._refused(record, error)
 
     def _fold_supply(self, record: Record) -> None:
-        verdict = SUPPLY_RECORDS.decode(record.value or b"")
-        if isinstance(verdict, Verdict):
+        _, said = said_by(record.value or b"", self._monitors)
+        if isinstance(said, Verdict):
             self._db.execute(
                 "insert into verdict values(?, ?, ?, ?) on conflict do update set "
-                "time = excluded.time, data = excluded.data where excluded.time >= time",
-                (verdict.asset, verdict.monitor, record.time, record.value),
+                "time = excluded.time, data = excluded.data where excluded.time > time",
+                (said.asset, said.monitor, said.at, VERDICT.encode(said)),
             )
 
     def _fold_told(self, told: TransferTold, record: Record) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from relayer.domain.address import Account, ChainId
 from relayer.domain.errors import Fatal, Unavailable
-from relayer.domain.gate import SUPPLY_RECORDS, Verdict
+from relayer.domain.gate import VERDICT, Verdict
 from relayer.domain.reasons import Reason
 from relayer.domain.records import TRANSFERS, TransferTold
 from relayer.domain.stage import CLOSED, Stage
@@ -142,8 +142,7 @@ class Tracks:
     def verdicts(self) -> list[Verdict]:
         """The newest verdict of each monitor on each asset."""
         rows = self._rows("select data from verdict order by asset, monitor")
-        decoded = (SUPPLY_RECORDS.decode(data) for (data,) in rows)
-        return [verdict for verdict in decoded if isinstance(verdict, Verdict)]
+        return [VERDICT.decode(data) for (data,) in rows]
 
     def _by_id(self, digits: str) -> list[TransferId]:
         if not 8 <= len(digits) <= 64 or set(digits) - set("0123456789abcdef"):

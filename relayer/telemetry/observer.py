@@ -232,7 +232,7 @@ class Observer:
             self._metrics.supply.lease_expiry.labels(asset).set(ends)
 
     def verdict(self, verdict: Verdict) -> None:
-        """A monitor published a reading; anybody can forge one, so only what we serve is shown."""
+        """A monitor published a reading; only what this process serves is shown of it."""
         extent = self._metrics.extent
         if verdict.asset not in extent.assets:
             return

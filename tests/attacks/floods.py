@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from relayer.domain.authority import Role, Signed
 from relayer.domain.distrust import Distrust
 from relayer.domain.draft import SigningRequest
-from relayer.domain.gate import CONTROL_RECORDS, SUPPLY_RECORDS
+from relayer.domain.gate import CONTROL_RECORDS, MONITOR_WORDS, SUPPLY_RECORDS
 from relayer.domain.records import (
     CONTROL,
     INBOX,
@@ -27,6 +28,7 @@ from tests.attacks.gates import a_halt, a_reading
 from tests.attacks.questions import asked
 from tests.attacks.siege import Siege
 from tests.domain.samples import SOLANA
+from tests.services.bridge import MONITOR
 
 SIZE: Final = 300_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 10_000
 LANE: Final = inbox(SOLANA)
@@ -89,7 +91,13 @@ async def _requests(siege: Siege) -> Iterator[bytes]:
 
 
 async def _readings(_: Siege) -> Iterator[bytes]:
-    return (SUPPLY_RECORDS.encode(a_reading(asset=f"EVIL{n}")) for n in range(SIZE))
+    """In the monitor's name and under its key: each costs the check of a signature."""
+    body = MONITOR_WORDS.encode(a_reading()).decode()
+    forged = Signed(role=Role.MONITOR, key=MONITOR.public, body=body, signature=bytes(64))
+    return (
+        SUPPLY_RECORDS.encode(replace(forged, signature=number.to_bytes(64, "big")))
+        for number in range(SIZE)
+    )
 
 
 async def _halts(_: Siege) -> Iterator[bytes]:
@@ -101,7 +109,7 @@ FLOODS: Final = (
     Flood("a million bytes each", LANE, Distrust.TOO_LARGE, _large, SIZE // 500),
     Flood("claims of blocks to come", LANE, Distrust.CROWDED, _claims, SIZE // 4),
     Flood("made-up requests", SIGNING_REQUESTS, Distrust.CROWDED, _requests, SIZE // 4),
-    Flood("readings of made-up assets", SUPPLY, Distrust.NOT_SERVED, _readings, SIZE // 4),
+    Flood("readings with forged signatures", SUPPLY, Distrust.NOT_AUTHENTIC, _readings, SIZE // 4),
     Flood("halts of made-up assets", CONTROL, Distrust.NOT_SERVED, _halts, SIZE // 4),
     Flood("garbage as facts", TRANSFERS_TOPIC, Distrust.UNREADABLE, _garbage, SIZE // 4),
 )

@@ -10,6 +10,7 @@ from relayer.domain.authority import SIGNED, Role, Signed, to_sign
 from relayer.domain.gate import (
     CONTROL_RECORDS,
     LEASE,
+    MONITOR_WORDS,
     RESUME,
     SUPPLY_RECORDS,
     Lease,
@@ -75,44 +76,71 @@ async def other_role(siege: Siege) -> None:
     await _lend(siege, OPERATOR, Role.MONITOR)
 
 
-def recorded_leases(siege: Siege) -> list[Signed]:
-    """The monitor's own leases, as a thief has read them."""
+def recorded(siege: Siege, kind: type[Lease | Verdict] = Lease) -> list[Signed]:
+    """What the monitor signed of a kind, as a thief has read it."""
     values = [r.value or b"" for r in siege.seen if r.topic == SUPPLY and r.key != "k"]
-    return [SIGNED.decode(value) for value in values if b'"signed"' in value[:20]]
+    envelopes = [SIGNED.decode(value) for value in values]
+    return [one for one in envelopes if isinstance(MONITOR_WORDS.decode(one.body.encode()), kind)]
+
+
+def changed(said: Signed, **fields: object) -> bytes:
+    """A monitor's word with other fields under its old signature."""
+    body = json.dumps(json.loads(said.body) | fields)
+    return SUPPLY_RECORDS.encode(replace(said, body=body))
 
 
 async def moved_lease(siege: Siege) -> None:
-    for lease in recorded_leases(siege)[-1:]:
-        body = json.loads(lease.body) | {"expires_at": int(time.time()) + 3600}
-        moved = replace(lease, body=json.dumps(body))
-        await siege.write(SUPPLY, SUPPLY_RECORDS.encode(moved))
+    for lease in recorded(siege)[-1:]:
+        await siege.write(SUPPLY, changed(lease, expires_at=int(time.time()) + 3600))
 
 
 async def replayed_lease(siege: Siege) -> None:
-    await siege.write(SUPPLY, *map(SUPPLY_RECORDS.encode, recorded_leases(siege)[:3]))
+    await siege.write(SUPPLY, *map(SUPPLY_RECORDS.encode, recorded(siege)[:3]))
 
 
-def a_reading(asset: str = "TSLAx", monitor: str = "") -> Verdict:
+def a_reading(why: Reason = Reason.HALTED) -> Verdict:
+    """What a thief would have the monitor say."""
     return Verdict(
-        asset=asset,
+        asset="TSLAx",
         at=time.time(),
-        monitor=monitor or MONITOR.public.hex(),
+        monitor=MONITOR.public.hex(),
         snapshots=(),
         k={},
         outstanding=None,
         in_flight=0,
         reserve=None,
         findings=(),
-        withheld=Reason.HALTED,
+        withheld=why,
+        sequence=2**50,
     )
 
 
+def unsigned_reading(why: Reason = Reason.HALTED) -> bytes:
+    """As monitors wrote them before they signed them."""
+    return SUPPLY_RECORDS.encode(a_reading(why))
+
+
+async def forged_reading(signer: Ed25519Signer, why: Reason = Reason.HALTED) -> bytes:
+    """Signed, but not by the monitor that it names."""
+    body = MONITOR_WORDS.encode(a_reading(why)).decode()
+    return SUPPLY_RECORDS.encode(await signed(body, signer, Role.MONITOR))
+
+
+async def nobodys_reading(siege: Siege) -> None:
+    await siege.write(SUPPLY, unsigned_reading())
+
+
 async def strange_reading(siege: Siege) -> None:
-    await siege.write(SUPPLY, SUPPLY_RECORDS.encode(a_reading(asset="EVIL")))
+    await siege.write(SUPPLY, await forged_reading(THIEF))
 
 
-async def no_monitor(siege: Siege) -> None:
-    await siege.write(SUPPLY, SUPPLY_RECORDS.encode(a_reading(monitor="00" * 32)))
+async def changed_reading(siege: Siege) -> None:
+    for reading in recorded(siege, Verdict)[-1:]:
+        await siege.write(SUPPLY, changed(reading, withheld="halted", sequence=2**50))
+
+
+async def replayed_reading(siege: Siege) -> None:
+    await siege.write(SUPPLY, *map(SUPPLY_RECORDS.encode, recorded(siege, Verdict)[:3]))
 
 
 async def garbage_supply(siege: Siege) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from relayer.bus.kafka_topics import create, delete
 from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import ChainId
 from relayer.domain.amount import RAW_UNIT, Shares
+from relayer.domain.distrust import Distrust
 from relayer.domain.draft import SigningRequest
 from relayer.domain.errors import Unavailable
-from relayer.domain.gate import GatePolicy
+from relayer.domain.gate import GatePolicy, Lease
 from relayer.domain.records import (
     INBOX,
     REQUESTS,
@@ -147,6 +148,47 @@ class Siege:
     def release(self) -> None:
         """Everything goes on."""
         self._unreadable.clear()
+
+    def refused_supply(self) -> float:
+        """How many records of ``supply`` were refused as forged or told before."""
+        topic, name = "bridge.supply", "relayer_records_refused_total"
+        reasons = (Distrust.NOT_AUTHENTIC, Distrust.REPLAYED)
+        return sum(self.counted(name, topic=topic, reason=reason) for reason in reasons)
+
+    def leases(self) -> list[Lease]:
+        """What the gate holds of the monitor's leases."""
+        return list(self.bridge.gatekeeper.gate.leases("TSLAx"))
+
+    async def settled_leases(self) -> list[Lease]:
+        """The leases, once no more come: there is one, and it lasts for a while."""
+        lent: list[Lease] = []
+        async with asyncio.timeout(PATIENCE):
+            while not lent or self.leases() != lent:
+                lent = self.leases()
+                await asyncio.sleep(4 * self.bridge.every)
+        assert lent[0].expires_at > time.time() + 15
+        return lent
+
+    @contextmanager
+    def lending_nothing(self) -> Iterator[None]:
+        """The monitor finds the reserve stale: it withholds, and leaves the lease to its end."""
+        self.bridge.reserve.age = 10_000
+        try:
+            yield
+        finally:
+            self.bridge.reserve.age = 0
+
+    async def disagreement(self) -> None:
+        """Chains disagree on the multiplier for a moment: the monitor takes its lease back itself."""
+        chain = self.bridge.chains[BNB]
+        self.bridge.reserve.stock = 10**26  # enough for either multiplier
+        chain.multiplier = 2 * 10**18
+        await until(lambda: not self._is_open(), PATIENCE)
+        chain.multiplier = 10**18
+        await until(self._is_open, PATIENCE)
+
+    def _is_open(self) -> bool:
+        return self.bridge.gatekeeper.gate.good_until("TSLAx", time.time()) > 0
 
     # -- honest users
 

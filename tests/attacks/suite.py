@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
-from relayer.domain.gate import CONTROL_RECORDS
+from relayer.domain.authority import Signed
+from relayer.domain.gate import CONTROL_RECORDS, SUPPLY_RECORDS, Verdict
 from relayer.domain.halt import HALTS_KEPT
-from relayer.domain.records import CONTROL
+from relayer.domain.reasons import Reason
+from relayer.domain.records import CONTROL, SUPPLY
+from tests.attacks.claims import THIEF
 from tests.attacks.floods import FLOODS, Flood, longest_wait
-from tests.attacks.gates import a_halt, a_resume, resume
+from tests.attacks.gates import (
+    a_halt,
+    a_resume,
+    changed,
+    forged_reading,
+    recorded,
+    resume,
+    unsigned_reading,
+)
 from tests.attacks.siege import PATIENCE, Siege
 from tests.attacks.table import ATTACKS, Attack
 from tests.services.bridge import until
 
 NOTICED = 20.0
 """Seconds within which an attack is counted."""
+
+
+ENDING = (Reason.HALTED, Reason.MULTIPLIER_DIFFERS)
+"""What a monitor takes its lease back for."""
+
+
+def _ends(said: Signed) -> bool:
+    return json.loads(said.body)["withheld"] in ENDING
 
 
 class Attacks:
@@ -58,6 +78,28 @@ class Attacks:
                 await resume(siege, a_resume(*siege.listed()))
                 await asyncio.sleep(0.1)
         assert siege.counted("relayer_halts_active", scope="asset") == 0
+
+    async def test_no_forged_no_ends_a_lease(self, siege: Siege) -> None:
+        """While the monitor lends nothing new, what it lent stands against each 'no' of a thief's.
+
+        Made up, signed by the thief, or said by the monitor itself before it lent: all refused.
+        """
+        await siege.disagreement()
+        genuine = [SUPPLY_RECORDS.encode(no) for no in recorded(siege, Verdict) if _ends(no)]
+        assert genuine
+        with siege.lending_nothing():
+            lent = await siege.settled_leases()
+            forged = [unsigned_reading(why) for why in ENDING]
+            forged += [await forged_reading(THIEF, why) for why in ENDING]
+            forged += [changed(yes, withheld=why) for why in ENDING for yes in recorded(siege)[-1:]]
+            before = siege.refused_supply()
+            await siege.write(SUPPLY, *(forged + genuine) * 20)
+            await until(
+                lambda: siege.refused_supply() - before >= 20 * len(forged + genuine), NOTICED
+            )
+
+            await siege.serves()
+            assert siege.leases() == lent
 
     async def test_nothing_was_minted_lost_or_given_back(self, siege: Siege) -> None:
         """After all of them: every honest deposit once, the supply is whole, no service ended."""

@@ -82,6 +82,20 @@ TRANSFER: Final = Transfer(
     order=SIGNED,
 )
 
+VERDICT: Final = Verdict(
+    asset="TSLAx",
+    at=1_790_000_000.5,
+    monitor="ab",
+    snapshots=(snapshot(), snapshot(chain=SOLANA, counters=None)),
+    k={BNB: Interval.exactly(-5), SOLANA: Interval(low=Shares(1), high=Shares(2))},
+    outstanding=Interval.exactly(7),
+    in_flight=RAW_UNIT,
+    reserve=Reserve(asset="TSLAx", stock=10**20, at=900, source="file", multiplier=10**18),
+    findings=(Finding(rule="B", asset="TSLAx", chain=BNB, detail="no deposit", latches=True),),
+    withheld=Reason.HALTED,
+    detail="rule B",
+)
+
 VALUES: Final[dict[str, tuple[str, Any]]] = {
     "deposit": ("inbox", DEPOSIT),
     "garbage deposit": ("inbox", GARBAGE),
@@ -123,21 +137,7 @@ VALUES: Final[dict[str, tuple[str, Any]]] = {
     ),
     "verdict": (
         "supply",
-        Verdict(
-            asset="TSLAx",
-            at=1_790_000_000.5,
-            monitor="ab",
-            snapshots=(snapshot(), snapshot(chain=SOLANA, counters=None)),
-            k={BNB: Interval.exactly(-5), SOLANA: Interval(low=Shares(1), high=Shares(2))},
-            outstanding=Interval.exactly(7),
-            in_flight=RAW_UNIT,
-            reserve=Reserve(asset="TSLAx", stock=10**20, at=900, source="file", multiplier=10**18),
-            findings=(
-                Finding(rule="B", asset="TSLAx", chain=BNB, detail="no deposit", latches=True),
-            ),
-            withheld=Reason.HALTED,
-            detail="rule B",
-        ),
+        VERDICT,
     ),
     "signed lease": ("supply", replace(SIGNED, role=Role.MONITOR)),
     "halt": (
@@ -186,6 +186,7 @@ VALUES: Final[dict[str, tuple[str, Any]]] = {
             multiplier=10**18,
         ),
     ),
+    "reading": ("signed.verdict", replace(VERDICT, sequence=1_790_000_000_122)),
     "transfer": ("state.relayer.transfer", TRANSFER),
     "seen transfer": (
         "state.relayer.transfer",

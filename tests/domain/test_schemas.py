@@ -17,7 +17,7 @@ from relayer.domain.authority import Signed
 from relayer.domain.command import Command
 from relayer.domain.draft import SigningRequest, Submission
 from relayer.domain.errors import RecordRefused
-from relayer.domain.gate import ControlRecord, Lease, Resume, SupplyRecord
+from relayer.domain.gate import ControlRecord, Lease, Resume, SupplyRecord, Verdict
 from relayer.domain.records import InboxRecord, TransferTold
 from relayer.domain.schemas import RECORDS
 from relayer.domain.stage import Transfer
@@ -37,6 +37,7 @@ KINDS: dict[str, Any] = {
     "signed.command": Command,
     "signed.resume": Resume,
     "signed.lease": Lease,
+    "signed.verdict": Verdict,
     "state.relayer.transfer": Transfer,
     "state.relayer.submission": Submission,
 }

@@ -131,7 +131,7 @@ def test_words_signed_by_a_later_release_count_as_they_were_signed() -> None:
     command = ordered(signed, {OPERATOR.public}, NOW)
     lease = SUPPLY_RECORDS.decode(kept("proofs")["lease"].encode())
     gate = Gate(policy=GatePolicy(monitors=frozenset({OPERATOR.public}), operators=frozenset()))
-    taken = gate.fold_supply(kept("proofs")["lease"].encode())
+    taken = gate.fold_supply(kept("proofs")["lease"].encode(), NOW)
 
     assert command == VALUES["command"][1]
     assert "later" in authentic(signed, Role.OPERATOR, {OPERATOR.public})

@@ -25,7 +25,7 @@ from relayer.domain.authority import Signed
 from relayer.domain.distrust import Decline, Distrust
 from relayer.domain.draft import Attestation
 from relayer.domain.errors import Fatal, RecordRefused, Transient
-from relayer.domain.gate import LEASE, SUPPLY_RECORDS
+from relayer.domain.gate import MONITOR_WORDS, SUPPLY_RECORDS, Lease
 from relayer.domain.reasons import Reason
 from relayer.domain.records import INBOX, SUPPLY, inbox
 from relayer.domain.stage import Stage
@@ -136,10 +136,10 @@ class Crowd:
         async with asyncio.timeout(30), aclosing(self.bus.follow(SUPPLY, timedelta(0))) as follower:
             while missing:
                 record = SUPPLY_RECORDS.decode((await anext(follower)).value or b"")
-                if isinstance(record, Signed):
-                    lease = LEASE.decode(record.body.encode())
-                    if lease.expires_at - lease.issued_at == SHORT_LEASE:
-                        missing.discard(lease.asset)
+                assert isinstance(record, Signed)
+                word = MONITOR_WORDS.decode(record.body.encode())
+                if isinstance(word, Lease) and word.expires_at - word.issued_at == SHORT_LEASE:
+                    missing.discard(word.asset)
 
     async def answers(self, deposit: Deposit, attester: bytes) -> set[bytes]:
         """The digests over which an attester has signed for a deposit, by the whole inbox."""

@@ -152,9 +152,14 @@ class Bridge:
             group.create_task(gatekeeper.run())
             if self.tracked:
                 path = self.directory / "tracker.db"
-                group.create_task(
-                    Tracker(bus, path, now=self.clock.now, refused=self.observer.refused).run()
+                tracker = Tracker(
+                    bus,
+                    path,
+                    monitors=self.policy.monitors,
+                    now=self.clock.now,
+                    refused=self.observer.refused,
                 )
+                group.create_task(tracker.run())
             group.create_task(self.watch(bus, gatekeeper))
             for number, signer in enumerate(ATTESTERS if attesters else ()):
                 group.create_task(self.attest(bus, gatekeeper, number, signer))

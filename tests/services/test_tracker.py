@@ -18,11 +18,9 @@ from relayer.bus.sqlite import SqliteBus
 from relayer.domain.address import Account, ChainId, account_from_evm
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.errors import Fatal, Unavailable
-from relayer.domain.gate import SUPPLY_RECORDS, Verdict
 from relayer.domain.reasons import Reason
 from relayer.domain.records import SUPPLY, TRANSFERS, TRANSFERS_TOPIC, TransferTold
 from relayer.domain.stage import Stage
-from relayer.domain.supply import Interval
 from relayer.domain.transfer import TransferId
 from relayer.ports.bus import Out, Record, Topic
 from relayer.services.tracker import Fold, Tracker, merged
@@ -34,7 +32,6 @@ SIGNATURE = (
     "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW"
 )
 
-TEN = Interval(low=Shares(10), high=Shares(10))
 TOPICS = [
     Topic(name=TRANSFERS_TOPIC, partitions=2, retention=timedelta(days=180), compacted=False),
     Topic(name=SUPPLY, partitions=1, retention=timedelta(days=7), compacted=False),
@@ -75,22 +72,6 @@ LIFE = [
     replace(told(stage=Stage.SUBMITTED, at=1_800_000_002.0), destination_tx=SIGNATURE),
     delivered(),
 ]
-
-
-def verdict(at: float, monitor: str = "m1") -> Verdict:
-    """Return a reading of TSLAx."""
-    return Verdict(
-        asset="TSLAx",
-        at=at,
-        monitor=monitor,
-        snapshots=(),
-        k={str(BNB): TEN},
-        outstanding=TEN,
-        in_flight=0,
-        reserve=None,
-        findings=(),
-        withheld=Reason.NO_LEASE,
-    )
 
 
 def records(
@@ -326,19 +307,6 @@ def test_status_is_filtered_and_paged(path: Path) -> None:
             (Stage.DELIVERED, None): 1,
             (Stage.PARKED, Reason.OVER_CAP): 1,
         }
-
-
-async def test_the_newest_verdict_of_each_monitor_is_kept(bus: SqliteBus, path: Path) -> None:
-    """A reading replaces the one before it, of the same monitor."""
-    given_ = [verdict(1.0), verdict(2.0), verdict(1.5, "m2")]
-    await bus.publish(
-        [Out(topic=SUPPLY, partition=0, key="", value=SUPPLY_RECORDS.encode(v)) for v in given_]
-    )
-    async with _tracking(bus, path):
-        pass
-
-    with Tracks(path) as tracks:
-        assert tracks.verdicts() == given_[1:]
 
 
 async def test_a_record_that_does_not_decode_is_set_aside(bus: SqliteBus, path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from relayer.app.control import control_routes
-from relayer.domain.errors import Transient
+from relayer.domain.errors import Transient, Unavailable
 from relayer.domain.gate import CONTROL_RECORDS, GatePolicy
 from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.records import CONTROL, SUPPLY
@@ -18,7 +20,7 @@ from relayer.ports.bus import Bus, Out
 from relayer.services.gatekeeper import Gatekeeper
 from relayer.telemetry.http import serve_health
 from tests.domain.samples import BNB, SOLANA, deposit
-from tests.services.bridge import Bridge, until
+from tests.services.bridge import MONITOR, Bridge, until
 from tests.services.silence import Silence
 
 
@@ -67,9 +69,43 @@ async def test_a_halt_goes_out_before_the_reading_that_raised_it(tmp_path: Path)
     bus = Deaf()
     bridge = Bridge(tmp_path, between=bus.between)
     bridge.reserve.stock = 1
-    async with bridge.running():
-        await until(lambda: CONTROL in bus.first)
+    async with bridge.running() as real, aclosing(real.follow(CONTROL, None)) as control:
+        async with asyncio.timeout(10):
+            raised = CONTROL_RECORDS.decode((await anext(control)).value or b"")
 
+    assert isinstance(raised, Halt)
+    assert bridge.ended is None
+
+
+class Unreachable:
+    """A key that cannot be reached until it is mended."""
+
+    def __init__(self) -> None:
+        self.public, self.mended, self.asked = MONITOR.public, False, 0
+
+    async def sign(self, payload: bytes) -> bytes:
+        self.asked += 1
+        if not self.mended:
+            raise Unavailable("no answer of the key's keeper")
+        return await MONITOR.sign(payload)
+
+
+async def test_a_monitor_whose_key_cannot_be_reached_still_halts_and_goes_on(
+    tmp_path: Path,
+) -> None:
+    """A halt needs no signature; readings and leases come again with the key."""
+    key = Unreachable()
+    bridge = Bridge(tmp_path, between=lambda _, port: key if port is MONITOR else port)
+    async with bridge.running() as bus, aclosing(bus.follow(CONTROL, None)) as control:
+        await until(lambda: key.asked > 3)
+        bridge.reserve.stock = 1
+        async with asyncio.timeout(10):
+            raised = CONTROL_RECORDS.decode((await anext(control)).value or b"")
+        key.mended = True
+        async with asyncio.timeout(10), aclosing(bus.follow(SUPPLY, None)) as supply:
+            await anext(supply)
+
+    assert isinstance(raised, Halt)
     assert bridge.ended is None
 
 

@@ -10,13 +10,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from relayer.domain.address import ChainId
 from relayer.domain.authority import Role, Signed, to_sign
 from relayer.domain.errors import Transient
-from relayer.domain.gate import CONTROL_RECORDS, LEASE, SUPPLY_RECORDS, Lease, Verdict
+from relayer.domain.gate import (
+    CONTROL_RECORDS,
+    MONITOR_WORDS,
+    SUPPLY_RECORDS,
+    Lease,
+    MonitorWord,
+    Verdict,
+)
 from relayer.domain.halt import Halt, Scope, ScopeKind
 from relayer.domain.ledger import Ledger
 from relayer.domain.multiplier import MultiplierHistory
@@ -61,7 +68,7 @@ class MonitorObserver(Protocol):
         """A chain could not be read in this round."""
 
     def untold(self, asset: str, error: Transient) -> None:
-        """The bus did not take a verdict, and with it a lease or halts: told in the next round."""
+        """A verdict, and with it a lease or halts, was not signed or not taken: told next round."""
 
 
 class Monitor:
@@ -189,7 +196,7 @@ class Monitor:
             history = self._multipliers[asset] = MultiplierHistory()
             told = self._gatekeeper.gate.verdict(asset)
             if told is not None:
-                # Anybody may have told it: dated into the future, it would never be forgotten.
+                # By another monitor's clock: dated into the future, it would never be forgotten.
                 at = min(told.at, self._clock.now())
                 history.fold({s.multiplier for s in told.snapshots}, at)
         return self._multipliers[asset]
@@ -206,18 +213,19 @@ class Monitor:
             return None
 
     async def _publish(self, verdict: Verdict) -> None:
-        """Publish the reading, and with it a lease or halts: those first, they must not wait."""
-        outs = [*self._halts(verdict)]
-        outs.append(self._out(SUPPLY, verdict.asset, SUPPLY_RECORDS.encode(verdict)))
+        """Publish the reading, and with it a lease or halts: those first, they wait for no key."""
+        told = replace(verdict, sequence=self._next())
         lease = self._lease(verdict) if verdict.withheld is None else None
-        if lease is not None:
-            outs.append(self._out(SUPPLY, verdict.asset, await self._signed(lease)))
+        words: list[MonitorWord] = [told] if lease is None else [told, lease]
         try:
-            await self._bus.publish(outs)
+            if halts := [*self._halts(verdict)]:
+                await self._bus.publish(halts)
+            signed = [await self._signed(word) for word in words]
+            await self._bus.publish([self._out(SUPPLY, verdict.asset, one) for one in signed])
         except Transient as error:
             self._observer.untold(verdict.asset, error)
         else:
-            self._observer.weighed(verdict, lease)
+            self._observer.weighed(told, lease)
 
     def _halts(self, verdict: Verdict) -> Iterator[Out]:
         for finding in self._latching(verdict):
@@ -256,10 +264,9 @@ class Monitor:
 
     def _lease(self, verdict: Verdict) -> Lease:
         now = self._clock.now()
-        self._sequence = max(self._sequence + 1, int(now * 1000))
         return Lease(
             asset=verdict.asset,
-            sequence=self._sequence,
+            sequence=self._next(),
             issued_at=int(now),
             expires_at=int(now) + self._settings.policy.lease,
             heights={s.chain: s.height for s in verdict.snapshots},
@@ -267,8 +274,13 @@ class Monitor:
             multiplier=max(s.multiplier for s in verdict.snapshots),
         )
 
-    async def _signed(self, lease: Lease) -> bytes:
-        body = LEASE.encode(lease).decode()
+    def _next(self) -> int:
+        """The next number of what this key says; a monitor that begins anew goes on by its clock."""
+        self._sequence = max(self._sequence + 1, int(self._clock.now() * 1000))
+        return self._sequence
+
+    async def _signed(self, word: MonitorWord) -> bytes:
+        body = MONITOR_WORDS.encode(word).decode()
         signature = await self._signer.sign(to_sign(Role.MONITOR, body))
         signed = Signed(role=Role.MONITOR, key=self._signer.public, body=body, signature=signature)
         return SUPPLY_RECORDS.encode(signed)
