@@ -76,7 +76,12 @@ def share(values: list[float], part: float) -> float:
 
 def answer_of(settings: Settings, path: str) -> str:
     """What the relayer's HTTP server says under a path; OSError while it does not."""
-    port = (settings.path(settings.state_dir) / "http.port").read_text(encoding="ascii")
+    return answer_at(settings.path(settings.state_dir), path)
+
+
+def answer_at(state: Path, path: str) -> str:
+    """The same for the process with this directory of its state."""
+    port = (state / "http.port").read_text(encoding="ascii")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
         text: str = answer.read().decode()
     return text

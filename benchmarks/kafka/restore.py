@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.kafka.crews import Members
-from benchmarks.measures import answer_of, resident_mib
+from benchmarks.measures import resident_mib
 from benchmarks.past import Moved, Past
 from relayer.app.bus import cluster_of
 from relayer.app.policies import state_key
@@ -129,9 +129,8 @@ class _Here:
 
     def members(self, name: str, bus: BusSettings | None) -> Members:
         """One process that runs lanes alone, untraced."""
-        one = Members(name, self.config, self.directory / name, bus, (("relayer", ("relayer",)),))
-        one.children[0].command = ("-m", "relayer.cli.main")
-        return one
+        place, only = self.directory / name, (("relayer", ("relayer",)),)
+        return Members(name, self.config, place, bus, only, traced=False)
 
     async def on_sqlite(self) -> Restored:
         """The embedded bus."""
@@ -169,18 +168,12 @@ class _Here:
         began = time.monotonic()
         await members.start()
         try:
-            ready = await _seconds(members, began, lambda: self._is_ready(members))
+            ready = await _seconds(members, began, lambda: members.is_ready("relayer"))
             restored = await _seconds(members, began, lambda: self._has_restored(members, count))
             await asyncio.sleep(2)
-            return ready, restored, resident_mib(members.children[0].pid or 0)
+            return ready, restored, resident_mib(members.children["relayer"].pid or 0)
         finally:
             await members.stop()
-
-    def _is_ready(self, members: Members) -> bool:
-        try:
-            return answer_of(members.seen_by(self.settings), "/readyz") == "ok\n"
-        except OSError:
-            return False
 
     def _has_restored(self, members: Members, count: int) -> bool:
         text = (members.directory / "relayer" / "log").read_text(encoding="utf-8")
@@ -206,11 +199,11 @@ class _Here:
         await members.start()
         try:
             seconds = await self._until_read(cluster)
-            members.children[0].measure()
+            members.children["relayer"].measure()
         finally:
             await members.stop()
         return CaughtUp(
-            records=self.count, seconds=seconds, mib=members.children[0].peak_bytes / 2**20
+            records=self.count, seconds=seconds, mib=members.children["relayer"].peak_bytes / 2**20
         )
 
     async def _until_read(self, cluster: Cluster) -> float:

@@ -49,10 +49,12 @@ class Notes:
             value = out.value if out.topic == TRANSFERS_TOPIC else None
             self.notes.append((f"{what} {out.topic}", out.key, since, now, value))
 
-    def committed(self, state: str, keys: int, since: float) -> None:
-        """A commit that changed so many keys of a state lasted since then."""
+    def committed(self, state: str, number: int, keys: int, since: float) -> None:
+        """A commit that changed so many keys of a state's partition lasted since then."""
         took = time.time() - since
-        self._commits.append({"commit": state, "at": since, "took": took, "keys": keys})
+        self._commits.append(
+            {"commit": state, "partition": number, "at": since, "took": took, "keys": keys}
+        )
 
     def write(self, path: Path) -> None:
         """Write all down."""
@@ -84,7 +86,7 @@ class _Traced(PassingPartition):
         since = time.time()
         await super().commit(outs, state)
         self._notes.wrote("committed", outs, since)
-        self._notes.committed(self._state, len(state), since)
+        self._notes.committed(self._state, self.number, len(state), since)
 
 
 class _TracedFollower(PassingFollower):
