@@ -129,7 +129,7 @@ def _words(notes: Notes) -> tuple[Words, Words]:
     for note in notes:
         what = str(note.get("what"))
         if note["who"] == "listener" and what.startswith("committed bridge.inbox"):
-            words[note["key"]].append((note["until"], what.split()[1]))
+            words[note["key"][:64]].append((note["until"], what.split()[1]))
     first = {name: min(some) for name, some in words.items()}
     last = {name: max(some) for name, some in words.items() if len(some) > 1}
     return first, last

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.any_pb2 import Any as Packed
+from hypothesis import given
+from hypothesis import strategies as st
 from tronpy.proto import tron_pb2
 from tronpy.proto.transaction import calculate_txid_from_raw_data
 
@@ -24,7 +29,7 @@ from relayer.chains.tron.codec import (
     tx_info_from,
 )
 from relayer.chains.tron.reader import gateway_logs
-from relayer.chains.tron.transaction import Frame, seal_call, seal_gift
+from relayer.chains.tron.transaction import Frame, Sealed, seal_call, seal_gift
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import WAD, Shares
 from relayer.domain.supply import Counters, Interval, issued
@@ -262,6 +267,64 @@ async def test_a_built_gift_has_the_id_that_tronpy_computes() -> None:
     assert sealed.tx == calculate_txid_from_raw_data(raw_data_of("TransferContract", value))
     parsed = tron_pb2.Transaction.FromString(sealed.raw)
     assert [len(signature) for signature in parsed.signature] == [65]
+
+
+WORDS = st.binary(min_size=20, max_size=20).map(lambda word: b"\x41" + word)
+SUN = st.integers(min_value=0, max_value=2**63 - 1)
+FRAMES = st.builds(
+    Frame,
+    reference=st.binary(min_size=32, max_size=32).map(
+        lambda name: Block(number=0, id=name, time_ms=0, empty=True)
+    ),
+    expiration_ms=SUN,
+    timestamp_ms=SUN,
+    fee_limit=SUN,
+)
+
+
+@given(frame=FRAMES, contract=WORDS, data=st.binary(max_size=300), sun=SUN)
+def test_a_call_is_written_as_protobuf_writes_it(
+    frame: Frame, contract: bytes, data: bytes, sun: int
+) -> None:
+    """Whatever its fields: tronpy's message of the same fields is the same bytes."""
+    sealed = asyncio.run(seal_call(SIGNER, contract, data, frame, sun=sun))
+    call = tron_pb2.TriggerSmartContract(
+        owner_address=tron_address(SIGNER.public),
+        contract_address=contract,
+        call_value=sun,
+        data=data,
+    )
+    assert_written(sealed, "TriggerSmartContract", call, frame)
+
+
+@given(frame=FRAMES, to=WORDS, sun=SUN)
+def test_a_gift_is_written_as_protobuf_writes_it(frame: Frame, to: bytes, sun: int) -> None:
+    """Whatever its fields: tronpy's message of the same fields is the same bytes."""
+    sealed = asyncio.run(seal_gift(SIGNER, to, sun, frame))
+    gift = tron_pb2.TransferContract(
+        owner_address=tron_address(SIGNER.public), to_address=to, amount=sun
+    )
+    assert_written(sealed, "TransferContract", gift, frame)
+
+
+def assert_written(sealed: Sealed, kind: str, message: Any, frame: Frame) -> None:
+    """Compare with tronpy's messages, the signature over the id included."""
+    kinds = tron_pb2.Transaction.Contract.ContractType
+    parameter = Packed(
+        type_url=f"type.googleapis.com/protocol.{kind}", value=message.SerializeToString()
+    )
+    raw_data = tron_pb2.Transaction.raw(
+        ref_block_bytes=frame.reference.id[6:8],
+        ref_block_hash=frame.reference.id[8:16],
+        expiration=frame.expiration_ms,
+        timestamp=frame.timestamp_ms,
+        fee_limit=frame.fee_limit,
+        contract=[tron_pb2.Transaction.Contract(type=kinds.Value(kind), parameter=parameter)],
+    )
+    digest = hashlib.sha256(raw_data.SerializeToString()).digest()
+    signature = asyncio.run(SIGNER.sign_digest(digest))
+    signed = tron_pb2.Transaction(raw_data=raw_data, signature=[signature])
+    assert (sealed.tx, sealed.raw) == (digest.hex(), signed.SerializeToString())
 
 
 def raw_data_of(kind: str, value: dict[str, Any]) -> dict[str, Any]:
