@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import RecordsToDelete
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 
-from relayer.bus.kafka_client import Cluster
+from relayer.bus.kafka_client import Cluster, place
 
 Way = Literal["lose request", "lose answer", "hold"]
 
@@ -73,3 +74,13 @@ async def stranger(cluster: Cluster, **settings: Any) -> AsyncIterator[AIOKafkaP
         yield producer
     finally:
         await producer.stop()
+
+
+async def forget(cluster: Cluster, topic: str, number: int, *, before: int) -> None:
+    """Let records expire, as the retention of a topic does."""
+    admin = cluster.admin()
+    await admin.start()
+    try:
+        await admin.delete_records({place(topic, number): RecordsToDelete(before_offset=before)})
+    finally:
+        await admin.close()

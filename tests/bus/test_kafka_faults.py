@@ -26,7 +26,7 @@ from tests.bus.harness import (
     take_nothing,
     topics,
 )
-from tests.bus.kafka_wire import Way, Wire
+from tests.bus.kafka_wire import Way, Wire, forget
 from tests.bus.worlds import KafkaWorld
 
 QUICK = 1.0
@@ -141,25 +141,48 @@ async def test_a_commit_of_which_one_part_is_refused_leaves_nothing(
     )
 
 
+@pytest.mark.parametrize("step", ["AddPartitionsToTxnRequest", "ProduceRequest", "EndTxnRequest"])
 async def test_an_owner_cancelled_within_a_commit_leaves_it_whole(
-    world: KafkaWorld, bus: KafkaBus, wire: Wire
+    world: KafkaWorld, bus: KafkaBus, wire: Wire, step: str
 ) -> None:
     """A lane that is stopped in the middle of a commit lets it end, and commits no more."""
     async with world.own(world.inbox, world.state, 0) as owner:
         await owner.restore()
-        wire.fail("EndTxnRequest", "hold")
+        wire.fail(step, "hold")
         commit = asyncio.ensure_future(owner.commit([out(world.stream, 0, "o")], {"s": b"1"}))
         await wire.met.wait()
         commit.cancel()
         wire.mend()
         with pytest.raises(asyncio.CancelledError):
             await commit
-        with pytest.raises(Lost):
+        with pytest.raises(Lost, match="cancelled within a commit"):
             await owner.commit([], {})
 
     assert keys(await everything(bus, world.stream)) == ["o"]
     async with world.own(world.inbox, world.state, 0) as owner:
         assert await owner.restore() == {"s": b"1"}
+
+
+async def test_a_living_owner_whose_next_records_expire_is_lost(
+    world: KafkaWorld, bus: KafkaBus, wire: Wire
+) -> None:
+    """It neither skips them in silence nor commits: the one that follows says what is missing."""
+    async with world.own(world.inbox, world.state, 0) as owner:
+        await owner.restore()
+        wire.fail("FetchRequest", "hold")
+        async with asyncio.timeout(SOON):
+            await wire.met.wait()
+        await bus.publish([out(world.inbox, 0, f"k{i}") for i in range(4)])
+        await forget(world.cluster, world.inbox, 0, before=3)
+        wire.mend()
+        with pytest.raises(Lost, match="have expired"):
+            await take(owner)
+        with pytest.raises(Lost, match="have expired"):
+            await owner.commit([out(world.stream, 0, "o")], {})
+
+    async with world.own(world.inbox, world.state, 0) as owner:
+        await owner.restore()
+        assert keys(await take(owner)) == ["k3"]
 
 
 async def test_topics_are_judged_although_a_broker_is_just_lost(bus: KafkaBus, wire: Wire) -> None:

@@ -7,11 +7,9 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka.admin import RecordsToDelete
 
 from relayer.bus import kafka_partition
 from relayer.bus.kafka import KafkaBus
-from relayer.bus.kafka_client import place
 from relayer.bus.kafka_partition import OWNER
 from relayer.ports.bus import Lost
 from tests.bus.harness import (
@@ -23,7 +21,7 @@ from tests.bus.harness import (
     take_count,
     topics,
 )
-from tests.bus.kafka_wire import stranger
+from tests.bus.kafka_wire import forget, stranger
 from tests.bus.worlds import KafkaWorld
 
 
@@ -155,17 +153,13 @@ async def test_what_is_followed_at_once_cannot_be_hidden(world: KafkaWorld, bus:
 async def test_an_owner_whose_records_are_gone_goes_on_with_the_oldest_kept(
     world: KafkaWorld, bus: KafkaBus, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It does not stop and does not stay silent; a living one is Lost first, then does the same."""
+    """It does not stop and does not stay silent."""
     await bus.publish([out(world.inbox, 0, f"k{i}") for i in range(4)])
     async with world.own(world.inbox, world.state, 0) as owner:
         await owner.restore()
         await owner.take(1, SOON, asyncio.Event())
         await owner.commit([], {})
-    admin = world.cluster.admin()
-    await admin.start()
-    here = place(world.inbox, 0)
-    await admin.delete_records({here: RecordsToDelete(before_offset=3)})
-    await admin.close()
+    await forget(world.cluster, world.inbox, 0, before=3)
 
     async with world.own(world.inbox, world.state, 0) as owner:
         await owner.restore()

@@ -129,6 +129,7 @@ def test_a_flaw_parks_under_its_name_until_a_refund_is_ordered() -> None:
     begun = after_all(SEEN, FLAW_READ, ORDERED, FLAW_READ)
 
     assert (parked.stage, parked.reason) == (Stage.PARKED, Reason.MEMO_MALFORMED)
+    assert transition(parked, replace(FLAW_READ, at=1_050)).told is None
     assert (ordered.told, ordered.effects) == (Stage.WAITING, (Effect.VERIFY,))
     assert (begun.stage, begun.act, begun.reason) == (Stage.WAITING, ActKind.REFUND, None)
     assert after_all(*GIVING_BACK).stage is Stage.SUBMITTED

@@ -30,7 +30,6 @@ LIMITS = Limits(
     large=Shares(10 * RAW_UNIT),
     large_delay=1_500.0,  # the sample was made at 1_000
 )
-UNITS = st.integers(1, 40)
 
 
 def _limited(**changes: Any) -> World:
@@ -85,13 +84,21 @@ def test_what_fits_into_no_window_is_parked() -> None:
     assert verdict.reason is Reason.OVER_CAP
 
 
-@given(units=UNITS, dust=st.integers(0, RAW_UNIT - 1), used=UNITS)
-def test_an_amount_is_judged_by_each_limit_to_the_unit(units: int, dust: int, used: int) -> None:
-    """Too small, uneven or too large is parked; large ones and full windows wait; the rest may go."""
-    shares = Shares(units * RAW_UNIT + dust)
-    verdict = judge(deposit(shares=shares), _limited(used={ROUTE: used * RAW_UNIT}), NOW)
+@given(units=st.integers(2, 20), dust=st.integers(1, RAW_UNIT - 1))
+def test_dust_is_never_moved(units: int, dust: int) -> None:
+    """A chain that counts in raw units could not deliver it."""
+    verdict = judge(deposit(shares=Shares(units * RAW_UNIT + dust)), _limited(), NOW)
 
-    if units < 2 or dust:
+    assert verdict == Parked(id=ID, reason=Reason.BELOW_MINIMUM, at=NOW)
+
+
+@pytest.mark.parametrize("units", range(1, 22))
+@pytest.mark.parametrize("used", range(20, 31))
+def test_an_amount_is_judged_by_each_limit_to_the_unit(units: int, used: int) -> None:
+    """Too small or too large is parked; large ones and full windows wait; the rest may go."""
+    verdict = _of(units, used={ROUTE: used * RAW_UNIT})
+
+    if units < 2:
         assert verdict == Parked(id=ID, reason=Reason.BELOW_MINIMUM, at=NOW)
     elif units > 20:
         assert verdict == Parked(id=ID, reason=Reason.OVER_CAP, at=NOW)
@@ -117,6 +124,7 @@ def test_a_window_that_was_not_read_yet_holds_and_an_unused_one_does_not() -> No
     assert isinstance(unread, Held)
     assert (unread.reason, unread.until) == (Reason.DESTINATION_UNREADABLE, NOW + RETRY_SECONDS)
     assert "still being read" in unread.detail
+    assert _of(9, used={}) == Accepted(id=ID, at=NOW)
     elsewhere = Route(source=BNB, destination=SOLANA, asset="AAPLx")
     assert _of(5, used={elsewhere: 30 * RAW_UNIT}) == Accepted(id=ID, at=NOW)
 
@@ -132,7 +140,7 @@ def test_a_window_that_was_not_read_yet_holds_and_an_unused_one_does_not() -> No
 def test_what_ends_by_itself_holds_and_is_looked_at_again(
     changes: dict[str, Any], reason: Reason
 ) -> None:
-    """No lease, a pause, an empty inventory: a hold for a moment, never a parked transfer."""
+    """No lease, a pause, too little of an inventory: a hold for a moment, no parked transfer."""
     verdict = _of(5, **changes)
 
     assert isinstance(verdict, Held)

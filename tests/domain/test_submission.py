@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.domain.draft import PENDING, Landing, LandingKind, Landings, Submission
 from relayer.domain.facts import Landed, Unlanded
+from relayer.domain.reasons import Reason
 from relayer.domain.submission import (
     CLOCK_SLACK,
     LEAST_RISE,
@@ -20,6 +24,7 @@ from relayer.domain.submission import (
     gap,
     next_move,
     races_of,
+    rivals,
 )
 from relayer.domain.transfer import TransferId
 from tests.domain.samples import BNB
@@ -35,12 +40,19 @@ BIDS = st.builds(
     cap=PRICES,
 )
 SECONDS = st.floats(0, 100)
+NOW = 100.0
 
 
 def submission(
-    tx: str = "a", *, nonce: int | None = 7, price: int = 10, late: int = 0, empty: bool = False
+    tx: str = "a",
+    *,
+    nonce: int | None = 7,
+    price: int = 10,
+    late: int = 0,
+    empty: bool = False,
+    made: float = 0.0,
 ) -> Submission:
-    """A submission of one transfer, made at second 0."""
+    """A submission of one transfer."""
     return Submission(
         tx=tx,
         chain=BNB,
@@ -49,7 +61,7 @@ def submission(
         nonce=nonce,
         price=price,
         useful_until=late,
-        made_at=0.0,
+        made_at=made,
     )
 
 
@@ -57,9 +69,10 @@ def races(nonces: st.SearchStrategy[int | None]) -> st.SearchStrategy[Race]:
     made = st.builds(
         submission,
         nonce=nonces,
-        price=st.integers(1, 100),
-        late=st.integers(0, 100),
+        price=st.integers(9, 11),
+        late=st.sampled_from([0, 0, 15]),
         empty=st.booleans(),
+        made=SECONDS,
     )
     return st.builds(
         Race,
@@ -72,11 +85,11 @@ def races(nonces: st.SearchStrategy[int | None]) -> st.SearchStrategy[Race]:
 
 STANDINGS = st.builds(
     Standing,
-    next_nonce=st.none() | st.integers(0, 9),
+    next_nonce=st.sampled_from([None, 6, 7, 7]),
     since=SECONDS,
-    floor=st.integers(0, 100),
+    floor=st.sampled_from([0, 10]),
 )
-ANY_RACE = races(st.none() | st.integers(0, 9))
+ANY_RACE = races(st.sampled_from([None, 6, 7, 7, 8]))
 
 
 @given(
@@ -116,6 +129,41 @@ def test_a_market_above_the_cap_is_not_joined(bids: Bids, asked: int) -> None:
     assert (dearer(None, asked, bids) is None) == (asked > bids.cap)
 
 
+@pytest.mark.parametrize(
+    ("former", "asked", "price"),
+    [
+        (None, 1_000, 1_500),
+        (None, 0, 1),
+        (None, 10_000, 10_000),
+        (None, 10_001, None),
+        (1_500, 1_000, 1_800),
+        (1_500, 1_400, 2_100),
+        (101, 1, None),
+        (101, 60, 122),
+        (3_400, 1_000, 4_000),
+        (3_635, 1_000, 4_000),
+        (3_636, 1_000, None),
+    ],
+)
+def test_a_price_is_the_market_with_a_margin_or_a_step_above_the_former(
+    former: int | None, asked: int, price: int | None
+) -> None:
+    """Half more than is asked, a fifth more than before, four times what is asked at most."""
+    bids = Bids(offer=150, step=120, most=400, cap=10_000)
+
+    assert dearer(former, asked, bids) == price
+
+
+def test_an_empty_submission_may_cost_up_to_the_cap() -> None:
+    """It frees a nonce that others wait for: what the market asks is no bound, the cap is one."""
+    bids = Bids(offer=150, step=100, most=400, cap=10_000)
+
+    assert dearer(3_636, 1_000, bids, empty=True) == 4_001
+    assert dearer(9_089, 1_000, bids, empty=True) == 9_999
+    assert dearer(9_090, 1_000, bids, empty=True) == 10_000
+    assert dearer(9_091, 1_000, bids, empty=True) is None
+
+
 @given(race=ANY_RACE, standing=STANDINGS, wanted=st.booleans(), now=SECONDS)
 def test_what_stands_in_a_block_is_left_alone(
     *, race: Race, standing: Standing, wanted: bool, now: float
@@ -127,21 +175,52 @@ def test_what_stands_in_a_block_is_left_alone(
         assert move is Move.WAIT
 
 
-@given(race=ANY_RACE, standing=STANDINGS, wanted=st.booleans(), now=SECONDS)
-def test_only_nonces_are_outbid_and_only_after_patience(
-    *, race: Race, standing: Standing, wanted: bool, now: float
+@pytest.mark.parametrize("nonce", [None, 6, 7, 8])
+@pytest.mark.parametrize("following", [None, 6, 7])
+def test_only_what_holds_up_is_outbid_and_only_after_patience(
+    nonce: int | None, following: int | None
 ) -> None:
-    """No bid on a chain without nonces, none while the chain goes on, no two at once."""
-    move = next_move(race, standing, wanted=wanted, now=now, patience=PATIENCE)
-    if move in {Move.OUTBID, Move.EMPTY}:
-        assert race.newest.nonce is not None
-        assert standing.next_nonce is not None
-        assert now - race.tried_at >= PATIENCE.outbid
-    if move is Move.OUTBID:
-        assert now - standing.since >= PATIENCE.outbid
-        assert race.newest.ids
-        assert wanted
-        assert not race.refused
+    """No bid without nonces, none while the chain goes on, no two at once; else it must come."""
+    for race, standing, wanted in _every_case(nonce, following):
+        move = next_move(race, standing, wanted=wanted, now=NOW, patience=PATIENCE)
+        one = race.newest
+        if nonce is None or following is None:
+            assert move in {Move.WAIT, Move.SEND}
+            continue
+        may_try = nonce >= following and NOW - race.tried_at >= PATIENCE.outbid
+        late = 0 < one.useful_until < NOW - CLOCK_SLACK
+        useless = bool(one.ids) and (race.refused or late or not wanted)
+        holds_up = nonce == following or one.price < standing.floor
+        stands = all(NOW - begun >= PATIENCE.outbid for begun in (one.made_at, standing.since))
+        bids = may_try and not useless and holds_up and stands
+
+        assert (move is Move.OUTBID) == (bids and bool(one.ids))
+        assert (move is Move.EMPTY) == ((may_try and useless) or (bids and not one.ids))
+
+
+@pytest.mark.parametrize("nonce", [None, 6, 7, 8])
+@pytest.mark.parametrize("following", [None, 6, 7])
+def test_the_same_bytes_are_sent_again_after_patience_and_not_before(
+    nonce: int | None, following: int | None
+) -> None:
+    """Never in a hot loop; once it is time, only what is over or unwanted still waits."""
+    over = nonce is not None and following is not None and nonce < following
+    for race, standing, wanted in _every_case(nonce, following):
+        move = next_move(race, standing, wanted=wanted, now=NOW, patience=PATIENCE)
+        if move in {Move.SEND, Move.WAIT}:
+            due = NOW - race.sent_at >= PATIENCE.resend
+            left_to_die = nonce is None and not wanted
+            assert (move is Move.SEND) == (due and not over and not left_to_die)
+
+
+def _every_case(nonce: int | None, following: int | None) -> Iterator[tuple[Race, Standing, bool]]:
+    """All that a move depends on, each age right before and right at the end of the patience."""
+    both, ages, lives = (False, True), (NOW - 8.9, NOW - 9.0), (0, 97, 98)
+    for wanted, refused, empty, late, price in product(both, both, both, lives, (9, 10)):
+        for sent, tried, made, since in product((NOW - 3.9, NOW - 4.0), ages, ages, ages):
+            one = submission(nonce=nonce, price=price, late=late, empty=empty, made=made)
+            race = Race(submissions=(one,), sent_at=sent, tried_at=tried, refused=refused)
+            yield race, Standing(next_nonce=following, since=since, floor=10), wanted
 
 
 @given(race=ANY_RACE, standing=STANDINGS, wanted=st.booleans())
@@ -189,12 +268,28 @@ def test_the_cheaper_ones_behind_follow_the_price_of_the_first() -> None:
         assert next_move(behind, standing, wanted=True, now=100.0, patience=PATIENCE) is move
 
 
-@given(st.integers(0, 9), st.integers(0, 9), SECONDS)
-def test_a_gap_is_what_no_race_of_ours_fills(following: int, lowest: int, now: float) -> None:
-    """Only a nonce below all of ours, and only after patience."""
-    ours = [Race(submissions=(submission(nonce=lowest),))]
-    found = gap(ours, Standing(next_nonce=following, since=0.0), now=now, patience=PATIENCE)
-    assert found == (following if following < lowest and now >= PATIENCE.outbid else None)
+@given(following=st.integers(0, 9), nonces=st.lists(st.integers(0, 9), min_size=1, max_size=3))
+@pytest.mark.parametrize(("made", "since"), [(8.9, 9.0), (9.0, 8.9), (9.0, 9.0)])
+def test_a_gap_is_what_no_race_of_ours_fills(
+    *, following: int, nonces: list[int], made: float, since: float
+) -> None:
+    """Only a nonce below all of ours, and only after patience with the chain and with our oldest."""
+    ours = [Race(submissions=(submission(nonce=n, made=NOW - made),)) for n in nonces]
+    standing = Standing(next_nonce=following, since=NOW - since)
+    found = gap(ours, standing, now=NOW, patience=PATIENCE)
+    waited = made >= PATIENCE.outbid and since >= PATIENCE.outbid
+    assert found == (following if following < min(nonces) and waited else None)
+
+
+def test_there_is_no_gap_where_nothing_is_known_of_nonces() -> None:
+    """Without races, without nonces, or without word of the chain nothing is filled."""
+    ours, dated = [Race(submissions=(submission(nonce=3),))], Standing(next_nonce=1)
+    unnumbered = [Race(submissions=(submission(nonce=None),))]
+
+    assert gap(ours, dated, now=NOW, patience=PATIENCE) == 1
+    assert gap([], dated, now=NOW, patience=PATIENCE) is None
+    assert gap(unnumbered, dated, now=NOW, patience=PATIENCE) is None
+    assert gap(ours, Standing(), now=NOW, patience=PATIENCE) is None
 
 
 KINDS = st.sampled_from(LandingKind)
@@ -238,6 +333,52 @@ def test_an_empty_winner_delivered_nothing() -> None:
     assert lost.detail == "Expired"
 
 
+def test_why_a_transfer_is_drafted_again_and_when() -> None:
+    """What died or was outbid by an empty one goes on at once; what the chain refused waits."""
+    race = Race(submissions=(submission("a"), submission("b", price=20)))
+    [failed] = (
+        concluded(race, Landings(of={"a": _landing(LandingKind.FAILED, "reverted")}), 1.0) or ()
+    )
+    dead = Landings(of={tx: _landing(LandingKind.DEAD, f"{tx} is dead") for tx in "ab"})
+    [died] = concluded(race, dead, 1.0) or ()
+    other = replace(submission("c", price=30), ids=(OTHER,))
+    three = Race(submissions=(*race.submissions, other))
+    [unmeant] = concluded(three, Landings(of={"a": _landing(LandingKind.LANDED)}), 1.0) or ()
+
+    plain = Unlanded(id=TRANSFER, tx="b", reason=Reason.SUBMISSION_FAILED, until=2.0, at=1.0)
+    assert failed == replace(plain, detail="reverted")
+    assert died == replace(plain, reason=Reason.SUBMISSION_EXPIRED, until=1.0, detail="b is dead")
+    assert unmeant == Unlanded(
+        id=OTHER,
+        tx="c",
+        reason=Reason.SUBMISSION_EXPIRED,
+        until=1.0,
+        at=1.0,
+        detail="its nonce was used up empty",
+    )
+
+
+def test_a_race_of_which_one_was_not_asked_for_goes_on() -> None:
+    """Nobody has said yet that it is dead."""
+    race = Race(submissions=(submission("a"), submission("b", price=20)))
+
+    assert concluded(race, Landings(of={"b": _landing(LandingKind.DEAD)}), 1.0) is None
+
+
+def _landing(kind: LandingKind, detail: str = "") -> Landing:
+    return Landing(kind=kind, skipped={}, detail=detail)
+
+
+def test_rivals_are_the_others_on_the_same_nonce() -> None:
+    """Of these at most one lands; what has no nonce has no rival."""
+    one, two, next_one = submission("a"), submission("b"), submission("c", nonce=8)
+    free, freer = submission("d", nonce=None), submission("e", nonce=None)
+    others = [one, two, next_one, free, freer]
+
+    assert list(rivals(one, others)) == [two]
+    assert list(rivals(free, others)) == []
+
+
 @given(st.lists(st.tuples(st.none() | st.integers(0, 3), st.integers(1, 50)), max_size=20))
 def test_submissions_fall_into_races_by_nonce(made: list[tuple[int | None, int]]) -> None:
     """Each is in exactly one race; those without a nonce race alone; the dearest is the newest."""
@@ -246,6 +387,8 @@ def test_submissions_fall_into_races_by_nonce(made: list[tuple[int | None, int]]
     assert sorted(one.tx for race in found for one in race.submissions) == sorted(
         one.tx for one in ones
     )
+    numbered = [race.newest.nonce for race in found if race.newest.nonce is not None]
+    assert len(set(numbered)) == len(numbered)
     for race in found:
         assert len({one.nonce for one in race.submissions}) == 1
         assert race.newest.nonce is not None or len(race.submissions) == 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from relayer.domain.address import ChainId
+from relayer.domain.authority import Role, Signed
 from relayer.domain.distrust import Decline
 from relayer.domain.draft import SigningRequest
 from relayer.domain.keep import Keeper
@@ -83,6 +84,45 @@ async def test_the_same_question_is_under_way_once() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert desk.admit(_request(1), vouched=True) is None
+
+
+async def test_another_order_makes_another_question() -> None:
+    """A forged order under a genuine draft must not keep the operator's own one out."""
+    order = Signed(role=Role.OPERATOR, key=bytes(32), body="{}", signature=b"forged")
+    hanging = Hanging()
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(hanging.answer, group)
+        forged = replace(_request(1), order=order)
+        genuine = replace(_request(1), order=replace(order, signature=b"genuine"))
+        assert desk.admit(forged, vouched=True) is None
+        assert desk.admit(genuine, vouched=True) is None
+        assert desk.admit(genuine, vouched=True) is Decline.REPEATED
+        assert desk.admit(_request(1), vouched=True) is None
+        hanging.released.set()
+
+
+@pytest.mark.parametrize("vouched", [False, True])
+async def test_places_that_fall_free_are_given_once(*, vouched: bool) -> None:
+    """However many wait and never more at the same time than there are places."""
+    begun: list[SigningRequest] = []
+    now = most = 0
+
+    async def answer(request: SigningRequest) -> None:
+        nonlocal now, most
+        begun.append(request)
+        now, most = now + 1, max(most, now + 1)
+        await asyncio.sleep(0)
+        now -= 1
+
+    places = desks.AT_ONCE if vouched else desks.STRANGERS
+    asked = [_request(number) for number in range(places + desks.STRANGE_QUEUE)]
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(answer, group)
+        for request in asked:
+            assert desk.admit(request, vouched=vouched) is None
+
+    assert begun == asked
+    assert most == places
 
 
 def _read(out: Out, **changes: object) -> Record:
