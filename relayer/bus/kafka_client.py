@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 
+from relayer.bus.kafka_batches import Batches
 from relayer.ports.bus import Record
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ waits 20 ms then and has no setting for it; see `benchmarks/README.md` for what 
 """
 
 sender.BACKOFF_OVERRIDE = UNFINISHED
+fetcher.MemoryRecords = Batches
 
 _log = structlog.get_logger("relayer.bus")
 

@@ -17,9 +17,10 @@ from tests.attacks.robbery import Robberies
 from tests.attacks.siege import PATIENCE, Siege, on_kafka
 from tests.attacks.suite import Attacks
 from tests.attacks.table import REFUSED
+from tests.bus.kafka_bytes import append, batch, record
 from tests.bus.kafka_wire import stranger
 from tests.domain.samples import SOLANA
-from tests.services.bridge import until
+from tests.services.bridge import topics, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -61,6 +62,18 @@ async def test_records_of_any_shape_change_nothing(siege: Siege) -> None:
     await siege.raw.send(inbox(SOLANA), claim, key=None)
 
     await siege.serves()
+
+
+async def test_a_batch_that_no_client_reads_stops_nobody(siege: Siege) -> None:
+    """One header whose name is no text, on every topic: it is counted, and nothing waits for it."""
+    assert siege.raw is not None
+    before = siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.UNREADABLE)
+    for topic in topics():
+        told = batch(record(b"v", headers=[(b"\xff", b"")]))
+        assert await append(siege.raw.producer, siege.raw.prefix + topic.name, told) == 0
+
+    await siege.serves()
+    assert siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.UNREADABLE) > before
 
 
 async def test_an_open_transaction_delays_and_a_rolled_back_one_was_never_there(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka.admin import NewTopic
 
 from relayer.bus import kafka_partition
 from relayer.bus.kafka import KafkaBus
 from relayer.bus.kafka_partition import OWNER
+from relayer.bus.kafka_wishes import settings_of
 from relayer.ports.bus import Lost
 from tests.bus.harness import (
     SOON,
@@ -21,6 +24,7 @@ from tests.bus.harness import (
     take_count,
     topics,
 )
+from tests.bus.kafka_bytes import GZIP, ZSTD, append, batch, in_zstd, record
 from tests.bus.kafka_wire import forget, stranger
 from tests.bus.worlds import KafkaWorld
 
@@ -197,6 +201,53 @@ async def test_a_position_that_cannot_be_is_not_believed(
     async with world.own(world.inbox, world.state, 0) as owner:
         await owner.restore()
         assert keys(await take(owner)) == ["in-0"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        batch(record(b"v", headers=[(b"\xff\xfe", b"")])),
+        batch(record(b"v", attributes=0xFF)),
+        batch(gzip.compress(record(bytes(2**20))), codec=GZIP),
+        batch(in_zstd(record(b"v")), codec=ZSTD),
+    ],
+    ids=["a header that is no text", "a place that is not its own", "a bomb", "another codec"],
+)
+async def test_a_batch_that_nobody_can_read_stops_no_reader(told: bytes, world: KafkaWorld) -> None:
+    """It stands as a record that is no record of ours, in its place, and what is behind it is read.
+
+    It held a topic up for ever, or moved its owner past records not taken, or filled the memory.
+    """
+    await _make_as_written(world)
+    bus = await world.open()
+    async with stranger(world.cluster) as other:
+        for name in (world.inbox, world.state, world.stream):
+            assert await append(other, name, told) == 0
+    await bus.publish([out(world.inbox, 0, "in-0"), out(world.stream, 0, "fact")])
+
+    async with world.own(world.inbox, world.state, 0) as owner:
+        await owner.restore()
+        taken = await take_count(owner, 2)
+        await owner.commit([], {"s": b"kept"})
+    assert [record.offset for record in taken] == [0, 1]
+    assert keys(taken) == ["", "in-0"]
+    assert keys(await everything(bus, world.stream)) == ["", "fact"]
+    async with world.own(world.inbox, world.state, 0) as owner:
+        assert (await owner.restore())["s"] == b"kept"
+
+
+async def _make_as_written(world: KafkaWorld) -> None:
+    """Topics of a cluster whose brokers keep batches as they are written, which is Kafka's default."""
+    plain = {"compression.type": "producer"}
+    admin = world.cluster.admin()
+    await admin.start()
+    await admin.create_topics(
+        [
+            NewTopic(t.name, t.partitions, 1, topic_configs=settings_of(world.cluster, t) | plain)
+            for t in topics(world)
+        ]
+    )
+    await admin.close()
 
 
 async def test_records_of_any_shape_are_read(world: KafkaWorld, bus: KafkaBus) -> None:

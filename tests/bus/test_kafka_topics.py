@@ -63,7 +63,7 @@ async def test_topics_are_made_once_and_as_they_must_be(world: KafkaWorld) -> No
         ("unclean.leader.election.enable", "true", Level.ERROR),
         ("max.message.bytes", "1000", Level.ERROR),
         ("message.timestamp.type", "CreateTime", Level.WARNING),
-        ("compression.type", "producer", Level.WARNING),
+        ("compression.type", "gzip", Level.ERROR),
     ],
 )
 async def test_a_topic_that_would_lose_records_is_found_with_the_setting_to_change(
