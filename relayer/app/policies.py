@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relayer.domain.errors import SettingRefused
+from relayer.domain.gate import GatePolicy
 from relayer.domain.limits import Limits
 from relayer.domain.transfer import Route
 from relayer.domain.verdict import SupplyPolicy
@@ -47,6 +48,18 @@ def supply_policy_of(settings: Settings) -> SupplyPolicy:
         elsewhere={a.symbol: shares(a.elsewhere) for a in settings.assets},
         excluded={a.symbol: shares(a.excluded) for a in settings.assets},
         issued={a.symbol: shares(a.issued) for a in settings.assets if a.issued},
+    )
+
+
+def gate_policy_of(settings: Settings) -> GatePolicy:
+    """Whose word a gate takes, and about what."""
+    return GatePolicy(
+        monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
+        operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
+        assets=frozenset(asset.symbol for asset in settings.assets),
+        chains=frozenset(chain.id for chain in settings.chains),
+        needed=settings.monitor.needed,
+        max_lag=settings.monitor.max_lag_seconds,
     )
 
 

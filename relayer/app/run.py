@@ -25,14 +25,13 @@ from relayer.app.clock import SystemClock
 from relayer.app.control import control_routes
 from relayer.app.files import listening, state_directory
 from relayer.app.measured import MeasuredBus
-from relayer.app.policies import limits_of, state_key, supply_policy_of
+from relayer.app.policies import gate_policy_of, limits_of, state_key, supply_policy_of
 from relayer.app.rights import rights_of
 from relayer.app.services import Service
 from relayer.app.subject import subject_of
 from relayer.app.topics import LISTENER, RELAYER, topics_of
 from relayer.domain.address import ChainId, Family, family_of
 from relayer.domain.errors import SettingRefused
-from relayer.domain.gate import GatePolicy
 from relayer.domain.keep import Keeper
 from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox, state
 from relayer.domain.submission import Patience
@@ -81,14 +80,7 @@ class Process:
         }
         self._keepers = {role: Keeper(state_key(settings, role)) for role in (LISTENER, RELAYER)}
         self._voucher = Voucher(Keeper(state_key(settings, "voucher")))
-        self._policy = GatePolicy(
-            monitors=frozenset(bytes.fromhex(key) for key in settings.monitor.keys),
-            operators=frozenset(bytes.fromhex(key) for key in settings.operator.keys),
-            assets=frozenset(asset.symbol for asset in settings.assets),
-            chains=frozenset(chain.id for chain in settings.chains),
-            needed=settings.monitor.needed,
-            max_lag=settings.monitor.max_lag_seconds,
-        )
+        self._policy = gate_policy_of(settings)
 
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Run until SIGTERM or SIGINT (then drain and return), or until something fails."""

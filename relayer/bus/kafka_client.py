@@ -247,6 +247,15 @@ async def send(producer: AIOKafkaProducer, outs: list[tuple[Out, bytes]]) -> Non
         future.result()
 
 
+async def transact(producer: AIOKafkaProducer, outs: list[Out]) -> None:
+    """Write all in one transaction; raises when it is not known to have been committed."""
+    await producer.begin_transaction()
+    # All must be acknowledged before the commit: aiokafka would commit what is left of a
+    # transaction of which one part was refused.
+    await send(producer, [(out, out.key.encode()) for out in outs])
+    await producer.commit_transaction()
+
+
 def _heard(future: asyncio.Future[Any]) -> None:
     """Take note of an error, so that one that nobody asks for is not called forgotten."""
     if not future.cancelled():

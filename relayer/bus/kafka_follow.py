@@ -96,6 +96,8 @@ class KafkaFollower:
         """Read once; trouble with the cluster is waited out, it never ends the following."""
         try:
             consumer = self._consumer or await self._begin()
+            if self._behind is None:
+                self._behind = await consumer.end_offsets(self._places)
             await self._mark_progress(consumer)
             # The end of a transaction is an offset too, but no record that would wake us.
             patience = 1_000 if self.caught_up.is_set() else 10
@@ -124,8 +126,6 @@ class KafkaFollower:
         for where in self._places:
             consumer.seek(where, starts[where])
         self._next = starts
-        if self._behind is None:
-            self._behind = await consumer.end_offsets(self._places)
         return consumer
 
     async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
@@ -152,7 +152,11 @@ class KafkaFollower:
                 self.caught_up.set()
 
     async def _skip_what_expired(self, error: OffsetOutOfRangeError) -> None:
-        """Go on with the oldest record kept where the next one has gone."""
+        """Go on with the oldest record kept where the next one has gone.
+
+        What stands in for the records that went may come behind what was the end when we began
+        (`relayer.bus.kafka_trim`): there is more to catch up with.
+        """
         assert self._consumer is not None  # noqa: S101
         lost = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         for where, position in lost.items():
@@ -162,6 +166,7 @@ class KafkaFollower:
                 partition=where.partition,
                 position=position,
             )
+        self._behind = None
         with contextlib.suppress(*TROUBLE):
             await self._consumer.seek_to_beginning(*(lost or self._places))
 

@@ -26,7 +26,7 @@ from relayer.bus.kafka_client import (
     place,
     reading,
     record_of,
-    send,
+    transact,
 )
 from relayer.bus.kafka_rights import denial
 from relayer.domain.errors import Transient
@@ -109,7 +109,7 @@ class KafkaPartition:
         mark = secrets.token_bytes(16)
         out = Out(topic=self._state, partition=self._number, key=OWNER, value=mark)
         async with asyncio.timeout(RESTORE):
-            await _transact(self._producer, [out])
+            await transact(self._producer, [out])
         return mark
 
     async def _load(self, kept: _Kept, mark: bytes) -> None:
@@ -250,7 +250,7 @@ class KafkaPartition:
     async def _write(self, everything: list[Out]) -> None:
         assert self._producer is not None  # noqa: S101
         async with asyncio.timeout(self._cluster.transaction + GRACE):
-            await _transact(self._producer, everything)
+            await transact(self._producer, everything)
 
     def _words(self, error: BaseException) -> str:
         return denial(self._cluster, error, self._state, "Write")
@@ -306,15 +306,6 @@ async def _some(consumer: AIOKafkaConsumer) -> list[Any]:
             msg = "another producer holds a transaction open on the state"
             raise TimeoutError(msg)
     return [message for messages in batches.values() for message in messages]
-
-
-async def _transact(producer: AIOKafkaProducer, outs: list[Out]) -> None:
-    """Write all in one transaction; raises when it is not known to have been committed."""
-    await producer.begin_transaction()
-    # All must be acknowledged before the commit: aiokafka would commit what is left of a
-    # transaction of which one part was refused.
-    await send(producer, [(out, out.key.encode()) for out in outs])
-    await producer.commit_transaction()
 
 
 async def _first_of(task: asyncio.Task[Any] | None, wake: asyncio.Event, seconds: float) -> None:

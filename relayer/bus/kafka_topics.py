@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.admin import NewTopic
+from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from relayer.bus.kafka_brokers import judge_brokers
-from relayer.bus.kafka_client import REQUEST, TROUBLE, end
+from relayer.bus.kafka_client import REQUEST, TROUBLE, end, place
 from relayer.bus.kafka_refusal import refusal
 from relayer.bus.kafka_rights import Metadata, excess, hidden, missing, unseen
 from relayer.bus.kafka_wishes import judged, settings_of, wishes
@@ -85,6 +85,19 @@ async def delete(cluster: Cluster, catalog: Catalog) -> None:
                 await asyncio.sleep(0.02)
     except TROUBLE as error:
         msg = f"the topics were not deleted: {type(error).__name__}: {error}"
+        raise Transient(msg) from error
+
+
+async def cut(cluster: Cluster, topic: str, before: int) -> None:
+    """Delete the records of a topic's only partition before an offset. Raises `Transient`."""
+    try:
+        async with _admin(cluster) as admin:
+            await admin.delete_records({place(topic, 0): RecordsToDelete(before)})
+    except TopicAuthorizationFailedError as error:
+        msg = f"{cluster.access.who} may not Delete records of {topic}: an administrator does it"
+        raise Transient(msg) from error
+    except TROUBLE as error:
+        msg = f"the records of {topic} were not deleted: {type(error).__name__}: {error}"
         raise Transient(msg) from error
 
 

@@ -35,6 +35,16 @@ if TYPE_CHECKING:
     help="Make the topics of a chain's lanes anew, as many as it has payers, if nothing is lost.",
 )
 @click.option(
+    "--trim",
+    is_flag=True,
+    help="Leave of the control topic the halts that stand, and delete all records before.",
+)
+@click.option(
+    "--forget-strange",
+    is_flag=True,
+    help="With --trim: also leave out halts of assets and chains that are not served.",
+)
+@click.option(
     "--schemas",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the JSON schema of every record into this folder, and check nothing.",
@@ -46,6 +56,8 @@ def command(
     acls: bool,
     services: tuple[str, ...],
     remake: str | None,
+    trim: bool,
+    forget_strange: bool,
     schemas: Path | None,
 ) -> None:
     """Check every topic of the settings; exit code 1 if one would lose or refuse records."""
@@ -61,17 +73,35 @@ def command(
         click.echo("\n".join(commands(settings)))
         return
     if settings.bus.kind != "kafka":
-        if remake is not None:
-            from relayer.domain.errors import SettingRefused
-
-            msg = "the embedded bus has no topics to make anew (docs/kafka.md, How many)"
-            raise SettingRefused(msg)
-        click.echo("the embedded bus makes its topics by itself")
+        _embedded("make anew (docs/kafka.md, How many)" if remake else "", trim=trim)
         return
     if remake is not None:
         asyncio.run(_remake(settings, remake))
         return
+    if trim:
+        asyncio.run(_trim(settings, forget_strange=forget_strange))
+        return
     sys.exit(asyncio.run(_topics(settings, create=create, services=services)))
+
+
+def _embedded(remake: str, *, trim: bool) -> None:
+    from relayer.domain.errors import SettingRefused
+
+    if wanted := remake or ("trim (docs/kafka.md, Trimming)" if trim else ""):
+        msg = f"the embedded bus has no topics to {wanted}"
+        raise SettingRefused(msg)
+    click.echo("the embedded bus makes its topics by itself")
+
+
+async def _trim(settings: Settings, *, forget_strange: bool) -> None:
+    from relayer.app.trimming import trim
+    from relayer.cli.words import plain
+
+    done = await trim(settings, forget_strange=forget_strange)
+    for digest, halt in done.halts.items():
+        scope = f"{halt.scope.kind} {plain(halt.scope.name)}".rstrip()
+        click.echo(f"stands: {digest.hex()}  {scope}  {plain(halt.reason)}")
+    click.echo(f"bridge.control begins at record {done.end} now; {len(done.halts)} halt(s) stand")
 
 
 async def _remake(settings: Settings, name: str) -> None:

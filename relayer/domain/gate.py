@@ -154,6 +154,10 @@ class Gate:
         """The halts in force, by their digest."""
         return self._halts.standing
 
+    def by_scope(self) -> Mapping[Scope, Collection[bytes]]:
+        """The names of the halts in force, by what they cover."""
+        return self._halts.by_scope()
+
     @property
     def halted(self) -> Counter[ScopeKind]:
         """How many halts are in force, by what they cover."""

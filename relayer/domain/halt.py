@@ -9,7 +9,7 @@ what was there when it was looked at, and nothing that came later.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Literal
@@ -106,6 +106,10 @@ class Halts:
     _scopes: dict[Scope, dict[bytes, None]] = field(default_factory=dict)
     _crowds: dict[Scope, Place] = field(default_factory=dict)
     _cleared: dict[Scope, Place] = field(default_factory=dict)
+
+    def by_scope(self) -> Mapping[Scope, Collection[bytes]]:
+        """The digests of those that stand."""
+        return {scope: digests.keys() for scope, digests in self._scopes.items() if digests}
 
     def counts(self) -> Counter[ScopeKind]:
         """How many stand, by what they cover."""
