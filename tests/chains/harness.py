@@ -13,7 +13,7 @@ from typing import Protocol
 
 import base58
 
-from relayer.chains.tron.sender import OUT_OF_TIME
+from relayer.chains.tron.codec import OUT_OF_TIME
 from relayer.domain.address import (
     Account,
     ChainId,

@@ -15,6 +15,8 @@ from relayer.chains.gateway.revert import revert_text
 from relayer.domain.address import TRON_PREFIX, word_of
 
 SUCCESS: Final = "SUCCESS"
+OUT_OF_TIME: Final = "OUT_OF_TIME"
+"""How the outcome of a call begins that the node gave no more time: made again it may succeed."""
 _NO_TRANSACTIONS: Final = "0" * 64
 _HEX: Final = frozenset("0123456789abcdef")
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from relayer.chains.gateway.configure import Call
-from relayer.chains.tron.codec import TxInfo, tron_address
+from relayer.chains.tron.codec import OUT_OF_TIME, TxInfo, tron_address
 from relayer.chains.tron.frames import Frames
 from relayer.chains.tron.rpc import TronRpc
 from relayer.chains.tron.transaction import Sealed, seal_call, seal_create, seal_gift
 from relayer.domain.errors import Refused, Rejected, Unavailable
 from relayer.ports.signer import Signer
 
-OUT_OF_TIME = "OUT_OF_TIME"
 _TAKEN = {"SUCCESS", "DUP_TRANSACTION_ERROR"}
 
 

@@ -13,13 +13,12 @@ from relayer.chains.gateway.acts import calldata, item_calldata
 from relayer.chains.gateway.events import GatewayLog, SkipCode, skipped_of
 from relayer.chains.gateway.reads import ITEM_GAS_CALL
 from relayer.chains.gateway.words import number_at
-from relayer.chains.tron.codec import Block, TxInfo, logs_at, tron_address
+from relayer.chains.tron.codec import OUT_OF_TIME, Block, TxInfo, logs_at, tron_address
 from relayer.chains.tron.config import TronConfig
 from relayer.chains.tron.frames import Frames
 from relayer.chains.tron.funds import Funds
 from relayer.chains.tron.reader import gateway_logs
 from relayer.chains.tron.rpc import CallTimedOut, TronRpc
-from relayer.chains.tron.sender import OUT_OF_TIME
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
 from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
