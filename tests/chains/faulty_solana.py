@@ -44,8 +44,7 @@ class Cluster(SolanaRpc):
         self._slots = {entry["signature"]: entry["slot"] for entry in self._entries}
         self.receipts: set[str] = set()
 
-    async def _send(self, method: str, data: bytes) -> tuple[int, bytes]:
-        del method
+    async def _send(self, data: bytes) -> tuple[int, bytes]:
         return self.script.answer(data, self._reply)
 
     def _reply(self, call: Any, fault: Fault, place: int) -> Any:

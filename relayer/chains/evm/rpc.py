@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from typing import Any, Final
 
 import aiohttp
-from pydantic_core import from_json
 
+from relayer.chains.answers import body_of, value_of
 from relayer.chains.connections import Connections
 from relayer.chains.wakeups import announced
 from relayer.chains.width import Width
@@ -28,9 +28,6 @@ _Group = list[tuple[Call, asyncio.Future[Any]]]
 
 Observe = Callable[[str, float, bool], None]
 """Told after every call: method, seconds, and whether the node answered it."""
-
-MAX_ANSWER: Final = 64 * 1024 * 1024
-"""Bytes of an answer above which it is given up."""
 
 _SILENCE_SECONDS: Final = 30.0
 """Seconds without a new block after which a stream of blocks is opened anew."""
@@ -174,12 +171,11 @@ class EvmRpc:
                 raise TooMuch(f"the node answered HTTP {status} to a batch")
             if status >= 400 and not text.startswith((b"{", b"[")):
                 raise Unavailable(f"the node answered HTTP {status}")
-            # not json.loads: deep nesting would overflow the C stack and end the process
-            return from_json(text)
+            return value_of(text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the node did not answer: {type(error).__name__}") from error
         except ValueError as error:
-            raise Unavailable("the node did not answer in JSON") from error
+            raise Unavailable(f"the node did not answer in JSON: {error}"[:_MAX_WORDS]) from error
 
     @property
     def has_stream(self) -> bool:
@@ -198,7 +194,7 @@ class EvmRpc:
         if self._session is None:
             self._session = self._connections.session(self._headers, self._timeout)
         async with self._session.post(self._url, data=body) as response:
-            return response.status, await _read(response)
+            return response.status, await body_of(response)
 
     async def close(self) -> None:
         """Close the session; again is harmless, and a later call opens a new one."""
@@ -245,16 +241,6 @@ def _outcome(method: str, answer: object) -> Any:
     if "result" not in answer:
         return Unavailable(f"the node answered {method} without a result")
     return answer["result"]
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_chunked(1 << 18):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_ANSWER:
-            raise Unavailable(f"the node's answer is longer than {MAX_ANSWER} bytes")
-    return b"".join(parts)
 
 
 def _revert_data(data: object) -> bytes | None:

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import aiohttp
-from pydantic_core import from_json
 
+from relayer.chains.answers import body_of, value_of
 from relayer.chains.connections import Connections
 from relayer.chains.wakeups import announced
 from relayer.chains.width import Width
@@ -27,7 +27,6 @@ Observe = Callable[[str, float, bool], None]
 """Told after each call: method, seconds, whether the node answered."""
 
 _HEADERS: Final = MappingProxyType({"Content-Type": "application/json"})
-_MAX_ANSWER: Final = 64 * 1024 * 1024
 
 
 class NodeError(Unavailable):
@@ -222,31 +221,19 @@ class SolanaRpc:
     async def _post(self, method: str, body: Any) -> Any:
         data = json.dumps(body, separators=(",", ":")).encode()
         try:
-            status, text = await self._send(method, data)
+            status, text = await self._send(data)
             if status in _SIZE_STATUS and isinstance(body, list):
                 raise TooMuch(f"{method}: HTTP {status} for {len(body)} calls")
             if status != 200:
                 raise Unavailable(f"{method}: HTTP {status}")
-            # not json.loads: deep nesting would overflow the C stack and end the process
-            return from_json(text)
+            return value_of(text)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{method}: {type(error).__name__} {error}") from error
 
-    async def _send(self, method: str, data: bytes) -> tuple[int, bytes]:
+    async def _send(self, data: bytes) -> tuple[int, bytes]:
         """HTTP status and body."""
         async with self._open().post(self._url, data=data) as response:
-            return response.status, await _read(method, response)
-
-
-async def _read(method: str, response: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_ANSWER:
-            raise Unavailable(f"{method}: the answer is larger than {_MAX_ANSWER} bytes")
-    return b"".join(parts)
+            return response.status, await body_of(response)
 
 
 def _has_number(answer: object) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic_core import from_json
 
+from relayer.chains.answers import body_of, value_of
 from relayer.chains.connections import Connections
 from relayer.chains.tron.codec import (
     Block,
@@ -36,9 +36,6 @@ Observe = Callable[[str, float, bool], None]
 
 ANYONE = "41" + "00" * 20
 """The zero account: whom a constant call is from when it does not matter."""
-
-MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of an answer above which it is given up."""
 
 _FULL = "wallet"
 _SOLID = "walletsolidity"
@@ -241,20 +238,7 @@ class TronRpc:
         if self._session is None:
             self._session = self._connections.session(self._headers, self._timeout)
         async with self._session.post(url, data=body) as response:
-            return response.status, await _bounded(response)
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body of an answer; ValueError above MAX_ANSWER bytes."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_ANSWER:
-            msg = f"an answer of more than {MAX_ANSWER} bytes"
-            raise ValueError(msg)
-        parts.append(part)
-    return b"".join(parts)
+            return response.status, await body_of(response)
 
 
 @contextmanager
@@ -270,10 +254,9 @@ def _sense(method: str) -> Iterator[None]:
 def _decoded(method: str, body: bytes) -> Any:
     """The JSON of an answer; Unavailable if it is none, or the node's own error."""
     try:
-        # not json.loads: deep nesting would overflow the C stack and end the process
-        answer = from_json(body)
+        answer = value_of(body)
     except ValueError as error:
-        msg = f"{method}: the answer is not JSON ({len(body)} bytes)"
+        msg = f"{method}: the answer is not JSON ({len(body)} bytes, {error})"
         raise Unavailable(msg) from error
     if not isinstance(answer, dict | list):
         msg = f"{method}: the answer is neither object nor list"
