@@ -21,6 +21,7 @@ from relayer.cli.demo.finality import Finality
 from relayer.cli.demo.fleet import Fleet
 from relayer.cli.demo.plan import Journey, plan, user_account, user_secret
 from relayer.cli.demo.show import Board
+from relayer.cli.demo.stops import stops
 from relayer.domain.address import Account, ChainId
 from relayer.domain.errors import Rejected, Transient, Unavailable
 from relayer.domain.stage import Stage
@@ -116,6 +117,7 @@ class Demo:
         wrong += [f"the relayer drained with exit code {code}"] if code else []
         wrong += self.chaos.unclean if self.chaos else []
         stories = self._stories()
+        wrong += await stops(self._on_its_bus, stories)
         return Outcome(
             before=before,
             after=after,
@@ -291,6 +293,12 @@ class Demo:
                 if made is not None and fact.stage is Stage.DELIVERED:
                     yield fact.at - made
                     break
+
+    @property
+    def _on_its_bus(self) -> Settings:
+        """The settings, with the bus that the processes were on."""
+        fleet = self.crew if isinstance(self.crew, Fleet) else None
+        return self.settings.model_copy(update={"bus": fleet.bus}) if fleet else self.settings
 
     @property
     def _tracker(self) -> Path:
