@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from relayer.cli.ending import in_order
 from relayer.cli.options import nodes_option
 
 
@@ -24,7 +25,8 @@ from relayer.cli.options import nodes_option
 def command(directory: Path, users: int, nodes_path: Path | None) -> None:
     """Start three local chains with the bridge deployed; print endpoints, keys and a config."""
     try:
-        asyncio.run(_serve(directory, users, nodes_path))
+        with in_order():
+            asyncio.run(_serve(directory, users, nodes_path))
     except KeyboardInterrupt:
         click.echo("stopped")
 

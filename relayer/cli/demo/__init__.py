@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from relayer.cli.ending import in_order
 from relayer.cli.options import nodes_option
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def command(
     if secured and address:
         msg = "users are made on a Kafka that is started here, not on a given one"
         raise click.BadParameter(msg, param_hint="--secured")
-    with contextlib.ExitStack() as stack:
+    with in_order(), contextlib.ExitStack() as stack:
         on_kafka = bus == "kafka" or address or chaos or secured
         kafka = None
         if on_kafka:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from relayer.devnet.child import die_with_parent
 from relayer.domain.errors import Fatal
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,6 +46,7 @@ class Child:
             stdout=self._file,
             stderr=self._file,
             stdin=asyncio.subprocess.DEVNULL,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
     def line(self) -> list[str]:
