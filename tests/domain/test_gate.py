@@ -100,6 +100,31 @@ async def test_a_lease_over_old_chain_times_is_not_fresh() -> None:
     assert gate.refusal(ROUTE, NOW) is not None
 
 
+async def test_a_lease_is_fresh_to_the_second() -> None:
+    """Its oldest time may be as old as allowed, it may last as long as allowed, and not more."""
+    gate, policy = a_gate(), a_gate().policy
+    times: dict[str, int] = {BNB: int(NOW), SOLANA: int(NOW) - policy.max_lag}
+    await give(gate, replace(a_lease(life=policy.max_lease), times=times))
+
+    assert gate.refusal(ROUTE, NOW) is None
+    assert gate.refusal(ROUTE, NOW + 0.5) is not None
+    await give(gate, a_lease(2, life=30))
+    assert gate.refusal(ROUTE, NOW + 29.5) is None
+    assert gate.refusal(ROUTE, NOW + 30) is not None
+
+
+async def test_a_quorum_of_leases_lasts_as_long_as_its_shortest() -> None:
+    """One lease alone is good for nothing where two are asked for, however long it lasts."""
+    gate = a_gate(needed=2)
+    await give(gate, a_lease(1, life=60))
+    assert gate.good_until("TSLAx", NOW) == 0
+
+    await give(gate, a_lease(1, life=20), MONITORS[1])
+
+    assert gate.good_until("TSLAx", NOW) == NOW + 20
+    assert gate.good_until("TSLAx", NOW + 20) == 0
+
+
 async def test_an_older_sequence_is_refused() -> None:
     """A replayed lease changes nothing."""
     gate = a_gate()

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from relayer.domain.distrust import Distrust
 from relayer.domain.errors import RecordRefused
 from relayer.domain.gate import CONTROL_RECORDS, Gate, GatePolicy
-from relayer.domain.halt import HALTS_KEPT, Halt, Halts, Place, Scope, ScopeKind
+from relayer.domain.halt import (
+    HALTS_KEPT,
+    WORDS_KEPT,
+    Halt,
+    Halts,
+    Place,
+    Scope,
+    ScopeKind,
+)
 from relayer.domain.transfer import Route
 from tests.domain.samples import BNB, SOLANA, TRON
 
@@ -82,6 +90,46 @@ def test_a_halt_in_a_topic_made_anew_stops_although_its_offset_is_low() -> None:
     halts.take(fresh, fresh.digest, Place(offset=0, at=1e9))
 
     assert halts.over(ROUTE) == fresh
+
+
+def test_a_halt_of_the_same_moment_behind_a_lifted_crowd_stops() -> None:
+    """Records of one batch carry one time: the place in the log says which came later."""
+    halts = Halts()
+    _flood(halts, MANY)
+    halts.lift(list(halts.standing))
+    late = _halt(7_777)
+    halts.take(late, late.digest, Place(offset=MANY, at=float(MANY - 1)))
+
+    assert halts.over(ROUTE) == late
+
+
+def test_a_crowd_keeps_its_name_when_what_it_stands_for_is_read_again() -> None:
+    """An operator who was just given the name lifts it by that, and one kept alone is no crowd."""
+    halts = Halts()
+    _flood(halts, HALTS_KEPT)
+    _flood(halts, HALTS_KEPT)
+    assert len(halts.standing) == HALTS_KEPT
+    _flood(halts, 9, first=HALTS_KEPT)
+    listed = list(halts.standing)
+    _flood(halts, 3, first=HALTS_KEPT)
+
+    assert list(halts.standing) == listed
+    assert halts.standing[listed[-1]].raised_at == HALTS_KEPT + 8
+
+
+def test_no_words_of_a_halt_take_much_room() -> None:
+    """Whoever raises it chooses all of them."""
+    long = "x" * 9_000
+    scope = Scope(kind=ScopeKind.GLOBAL, name=long)
+    halts = Halts()
+    loud = Halt(scope=scope, reason=long, evidence=long, raised_at=1, raised_by=long)
+    halts.take(loud, loud.digest, Place(offset=0, at=1.0))
+
+    brief = long[:WORDS_KEPT]
+    kept = Scope(kind=ScopeKind.GLOBAL)
+    assert halts.over(ROUTE) == replace(
+        loud, scope=kept, reason=brief, evidence=brief, raised_by=brief
+    )
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12))

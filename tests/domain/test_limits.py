@@ -64,6 +64,23 @@ def test_what_an_inventory_is_short_of_is_said(held: int, wanted: int) -> None:
         )
 
 
+def test_a_single_unit_that_is_missing_is_missing() -> None:
+    """A delivery that is short by 1e-18 share would fail on chain, at the payer's cost."""
+    made = deposit(shares=Shares(WAD))
+
+    verdict = judge(made, _world({made.asset: Shares(WAD - 1)}), NOW)
+
+    assert isinstance(verdict, Held)
+    assert verdict.detail == "0.000000000000000001 shares are missing"
+
+
+def test_what_fills_a_window_to_the_unit_may_go() -> None:
+    """Of an empty window all is free."""
+    whole = {ROUTE: Limits(window_cap=Shares(RAW_UNIT))}
+
+    assert judge(deposit(), _limited(limits=whole), NOW) == Accepted(id=ID, at=NOW)
+
+
 def test_what_a_destination_mints_is_never_short() -> None:
     """Another asset's empty inventory says nothing about this one."""
     verdict = judge(deposit(), _world({"AAPLx": Shares(0)}), 2_000.0)

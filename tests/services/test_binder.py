@@ -110,3 +110,14 @@ async def test_who_gives_up_is_bound_all_the_same(journal: Counted) -> None:
     await binder.bind(binding(2), voided=False)
 
     assert journal.writes == [2]
+
+
+async def test_who_gives_up_keeps_no_failure_from_the_others(journal: Counted) -> None:
+    """When the file fails, those that still wait hear of it, whoever has left before them."""
+    binder = Binder(journal)
+    gone = asyncio.create_task(binder.bind(binding(1), voided=False))
+    await asyncio.sleep(0)
+    gone.cancel()
+    journal.close()
+
+    assert await verdicts(binder, (binding(2), False)) == [sqlite3.ProgrammingError]
