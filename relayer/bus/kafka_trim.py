@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from relayer.bus.kafka_client import TROUBLE, begin, end, end_producer, place, record_of, transact
+from relayer.bus.kafka_rights import denial
 from relayer.bus.kafka_topics import cut
 from relayer.domain.errors import Transient
 from relayer.ports.bus import RESERVED, Out
@@ -87,7 +88,7 @@ async def trimming(cluster: Cluster, topic: str) -> AsyncIterator[KafkaTrim]:
             await begin(producer)
         yield KafkaTrim(cluster, topic, producer)
     except TROUBLE as error:
-        msg = f"{topic} was not trimmed: {type(error).__name__}: {error}"
+        msg = f"{topic} was not trimmed: {denial(cluster, error, topic, 'Write')}"
         raise Transient(msg) from error
     finally:
         await end_producer(producer, "trimmer")

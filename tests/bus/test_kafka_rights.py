@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from relayer.app.topics import topics_of
 from relayer.bus.catalog import Catalog
 from relayer.bus.kafka_client import Cluster
 from relayer.bus.kafka_topics import create, delete
+from relayer.bus.kafka_trim import trimming
 from relayer.cli.main import root
 from relayer.devnet.kafka.broker import LocalKafka
 from relayer.devnet.kafka.rights import grant
 from relayer.devnet.kafka.secured import ADMINISTRATOR
+from relayer.domain.errors import Transient
+from relayer.domain.records import CONTROL
 from relayer.settings import Settings, load
 from tests.bus.kafka_attempts import Intruder, intruder
 from tests.bus.secured import by_certificate, by_password, config_on, passwords
@@ -122,6 +126,29 @@ async def test_a_service_fences_and_joins_for_its_own_state_alone(
         assert [state for state in states if await user.join(f"relayer.{state}")] == own
         assert not await user.fence("anything")
         assert not await user.join("anything")
+
+
+@pytest.mark.parametrize("service", Service)
+async def test_no_service_trims_control_or_stops_who_does(service: Service, bridge: Bridge) -> None:
+    """Not even by the trimmer's name, which would fence an administrator who is about to."""
+    with pytest.raises(Transient, match=f"User:{service} may not Write transactional id"):
+        async with trimming(bridge.cluster(service), CONTROL):
+            raise AssertionError
+
+
+async def test_an_administrator_trims_control(bridge: Bridge) -> None:
+    """With every record kept for ever and every right guarded: what was read is gone."""
+    async with intruder(bridge.cluster(Service.ATTESTER)) as user:
+        assert await user.write(CONTROL)
+    async with trimming(bridge.cluster(ADMINISTRATOR), CONTROL) as trim:
+        async with aclosing(trim.past()) as past:
+            read = [record.value async for record in past]
+        await trim.replace([b"stands"])
+        async with aclosing(trim.past()) as past:
+            left = [record.value async for record in past]
+
+    assert b"v" in read
+    assert left == [b"stands"]
 
 
 @pytest.mark.parametrize("service", Service)
