@@ -78,7 +78,7 @@ async def other_role(siege: Siege) -> None:
 
 def recorded(siege: Siege, kind: type[Lease | Verdict] = Lease) -> list[Signed]:
     """What the monitor signed of a kind, as a thief has read it."""
-    values = [r.value or b"" for r in siege.seen if r.topic == SUPPLY and r.key != "k"]
+    values = [r.value or b"" for r in siege.seen if r.topic == SUPPLY and r.key == "TSLAx"]
     envelopes = [SIGNED.decode(value) for value in values]
     return [one for one in envelopes if isinstance(MONITOR_WORDS.decode(one.body.encode()), kind)]
 

@@ -85,7 +85,7 @@ class Attacks:
         Made up, signed by the thief, or said by the monitor itself before it lent: all refused.
         """
         await siege.disagreement()
-        genuine = [SUPPLY_RECORDS.encode(no) for no in recorded(siege, Verdict) if _ends(no)]
+        genuine = [SUPPLY_RECORDS.encode(no) for no in recorded(siege, Verdict) if _ends(no)][-5:]
         assert genuine
         with siege.lending_nothing():
             lent = await siege.settled_leases()

@@ -6,13 +6,18 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
 
+from relayer.bus.kafka_trim import trimming
 from relayer.domain.distrust import Distrust
-from relayer.domain.records import INBOX, inbox, state
+from relayer.domain.gate import CONTROL_RECORDS
+from relayer.domain.records import CONTROL, INBOX, inbox, state
+from relayer.domain.standing import Standing
+from tests.attacks.gates import a_halt, a_resume, resume
 from tests.attacks.robbery import Robberies
 from tests.attacks.siege import PATIENCE, Siege, on_kafka
 from tests.attacks.suite import Attacks
@@ -95,6 +100,29 @@ async def test_an_open_transaction_delays_and_a_rolled_back_one_was_never_there(
     await until(siege.is_delivered(made), PATIENCE)
 
     assert siege.counted(REFUSED, topic=inbox(SOLANA), reason=Distrust.NOT_ON_CHAIN) == before
+
+
+async def test_a_halt_stands_and_is_lifted_beside_a_trimming(siege: Siege) -> None:
+    """With all services running, after all that was written to control so far: one record is left."""
+    assert siege.raw is not None
+    topic, standing = siege.raw.prefix + CONTROL, Standing(siege.bridge.policy, forget_strange=True)
+    halt = CONTROL_RECORDS.encode(a_halt(reason="before a trimming"))
+    await siege.write(CONTROL, halt)
+    await until(lambda: len(siege.listed()) == 1)
+    async with trimming(siege.raw.cluster, topic) as trim:
+        async with aclosing(trim.past()) as past:
+            async for record in past:
+                standing.fold(record.value or b"", record.time, record.offset)
+        assert standing.objections() == []
+        await trim.replace(standing.texts)
+        async with aclosing(trim.past()) as past:
+            assert [record.value async for record in past] == [halt]
+    made = siege.make()
+    await asyncio.sleep(0.3)
+    assert not siege.is_delivered(made)()
+
+    await resume(siege, a_resume(*siege.listed()))
+    await until(siege.is_delivered(made), PATIENCE)
 
 
 async def test_whoever_fences_a_lane_delays_it_only(siege: Siege) -> None:
