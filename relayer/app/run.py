@@ -79,7 +79,7 @@ class Process:
             for chain in settings.chains
         }
         self._keepers = {role: Keeper(state_key(settings, role)) for role in (LISTENER, RELAYER)}
-        self._voucher = Voucher(Keeper(state_key(settings, "voucher")))
+        self._voucher = Voucher(Keeper(state_key(settings, "voucher")), self._clock)
         self._policy = gate_policy_of(settings)
 
     async def run(self, started: asyncio.Event | None = None) -> None:

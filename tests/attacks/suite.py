@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
 from relayer.domain.authority import Signed
+from relayer.domain.distrust import Distrust
 from relayer.domain.gate import CONTROL_RECORDS, SUPPLY_RECORDS, Verdict
 from relayer.domain.halt import HALTS_KEPT
 from relayer.domain.reasons import Reason
-from relayer.domain.records import CONTROL, SUPPLY
+from relayer.domain.records import CONTROL, SIGNING_REQUESTS, SUPPLY, inbox
+from relayer.ports.bus import Out
 from tests.attacks.claims import THIEF
 from tests.attacks.floods import FLOODS, Flood, longest_wait
 from tests.attacks.gates import (
@@ -24,7 +27,8 @@ from tests.attacks.gates import (
     unsigned_reading,
 )
 from tests.attacks.siege import PATIENCE, Siege
-from tests.attacks.table import ATTACKS, Attack
+from tests.attacks.table import ATTACKS, REFUSED, Attack
+from tests.domain.samples import SOLANA
 from tests.services.bridge import until
 
 NOTICED = 20.0
@@ -100,6 +104,20 @@ class Attacks:
 
             await siege.serves()
             assert siege.leases() == lent
+
+    async def test_what_our_own_services_told_counts_once(self, siege: Siege) -> None:
+        """Their records, marks and all, told again: a few are looked at, as any stranger's are."""
+        many = [siege.make() for _ in range(100)]
+        await until(lambda: all(siege.is_delivered(made)() for made in many), PATIENCE)
+        for topic in (inbox(SOLANA), SIGNING_REQUESTS):
+            told = [r for r in siege.seen if r.topic == topic and r.key.count("-") == 1][-300:]
+            again = [Out(topic=topic, partition=0, key=r.key, value=r.value) for r in told]
+            crowded = partial(siege.counted, REFUSED, topic=topic, reason=Distrust.CROWDED)
+            before = crowded()
+            for _ in range(5):
+                await siege.bus.publish(again)
+            await until(lambda was=before, now=crowded: now() > was)
+            await siege.serves()
 
     async def test_nothing_was_minted_lost_or_given_back(self, siege: Siege) -> None:
         """After all of them: every honest deposit once, the supply is whole, no service ended."""

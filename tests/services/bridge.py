@@ -58,7 +58,6 @@ MONITOR = Ed25519Signer(b"\x21" * 32)
 OPERATOR = Ed25519Signer(b"\x22" * 32)
 PAIR = (BNB, SOLANA)
 KEEPER = Keeper(b"secret")
-VOUCHER = Voucher(KEEPER)
 
 
 @dataclass(slots=True)
@@ -126,6 +125,13 @@ class Bridge:
             monitors=frozenset({MONITOR.public}), operators=frozenset({OPERATOR.public})
         )
     )
+
+    voucher: Voucher = field(init=False)
+    """What all services of the deployment vouch with."""
+
+    def __post_init__(self) -> None:
+        """Vouch by the clock of this bridge."""
+        self.voucher = Voucher(KEEPER, self.clock)
 
     def opened(self) -> AbstractAsyncContextManager[SqliteBus]:
         """The bus that all services of a process share."""
@@ -220,7 +226,7 @@ class Bridge:
                 settings=ListenerSettings(lanes=dict.fromkeys(PAIR, 1), span=3),
                 clock=self.watched_clock,
                 observer=self.observer,
-                voucher=VOUCHER,
+                voucher=self.voucher,
             ).run(partition)
 
         return body
@@ -271,7 +277,7 @@ class Bridge:
                 gatekeeper=gatekeeper,
                 clock=self.watched_clock,
                 observer=self.observer,
-                voucher=VOUCHER,
+                voucher=self.voucher,
             ).run(partition)
 
         return body
@@ -293,7 +299,7 @@ class Bridge:
                 gatekeeper=gatekeeper,
                 clock=self.watched_clock,
                 observer=self.observer,
-                voucher=VOUCHER,
+                voucher=self.voucher,
                 quarantine=self.quarantine,
             ).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,10 +17,24 @@ from relayer.domain.records import SIGNING_REQUESTS, TRANSFERS_TOPIC, inbox
 from relayer.ports.bus import Out, Record
 from relayer.services.attester import desk as desks
 from relayer.services.attester.desk import Desk
-from relayer.services.vouching import Voucher
+from relayer.services.vouching import LIFE, Voucher
 from tests.domain.samples import BNB, SOLANA, TRON, deposit, draft
+from tests.services.fakes import RealClock
 
-VOUCHER = Voucher(Keeper(b"ours"))
+
+def _voucher(secret: bytes = b"ours") -> Voucher:
+    """What marks records with a secret, and has seen none so far."""
+    return Voucher(Keeper(secret), RealClock())
+
+
+class SetClock(RealClock):
+    """A clock that stands where a test has set it."""
+
+    moment = 1_000.0
+
+    def now(self) -> float:
+        """That moment."""
+        return self.moment
 
 
 def _request(number: int, source: ChainId = BNB) -> SigningRequest:
@@ -126,8 +141,9 @@ async def test_places_that_fall_free_are_given_once(*, vouched: bool) -> None:
 
 
 def _read(out: Out, **changes: object) -> Record:
-    record = Record(topic=out.topic, partition=0, offset=1, key=out.key, value=out.value, time=1.0)
-    return replace(record, **changes)  # type: ignore[arg-type]
+    """A record as it was written, appended now."""
+    told = {"topic": out.topic, "key": out.key, "value": out.value, "time": time.time()}
+    return Record(**({"partition": 0, "offset": 1} | told | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -137,18 +153,41 @@ def _read(out: Out, **changes: object) -> Record:
         {"topic": inbox(SOLANA)},
         {"key": "id"},
         {"key": "id." + "0" * 32},
+        {"key": f"id.{int(time.time())}-{'0' * 32}"},
+        {"key": f"id.{'9' * 4000}-{'0' * 32}"},
+        {"time": time.time() + 2 * LIFE},
+        {"time": time.time() - 2 * LIFE},
         {"key": "id.\\xff"},
         {"key": "id.ä"},
         {"value": None},
     ],
 )
 def test_only_the_very_bytes_on_their_topic_are_vouched_for(changes: dict[str, object]) -> None:
-    """Another value, another topic, no mark, a wrong one, one that is no text: a stranger's."""
-    (out,) = VOUCHER.vouch([Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=b"text")])
+    """Another value, topic or time, no mark, a wrong one, one that is no text: a stranger's."""
+    (out,) = _voucher().vouch([Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=b"text")])
 
-    assert VOUCHER.knows(_read(out))
-    assert not VOUCHER.knows(_read(out, **changes))
-    assert not Voucher(Keeper(b"another's")).knows(_read(out))
+    assert _voucher().knows(_read(out))
+    assert not _voucher().knows(_read(out, **changes))
+    assert not _voucher(b"another's").knows(_read(out))
+
+
+def test_what_is_told_again_is_a_strangers() -> None:
+    """However soon; who reads on from where it stood before knows it still, and it is forgotten."""
+    told = Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=b"text")
+    clock = SetClock()
+    voucher = Voucher(Keeper(b"ours"), clock)
+    (out,) = voucher.vouch([told])
+
+    assert [voucher.knows(_read(out, time=1_001.0, offset=n)) for n in (3, 4, 3)] == [
+        True,
+        False,
+        True,
+    ]
+    clock.moment += 3 * LIFE
+    (newer,) = voucher.vouch([told])
+    assert voucher.knows(_read(newer, time=clock.moment, offset=5))
+    assert not voucher.knows(_read(out, time=clock.moment, offset=6))
+    assert len(voucher._places) == 1  # what is too old to be told again takes no room
 
 
 def test_keys_of_the_public_stream_stay_ids() -> None:
@@ -156,4 +195,4 @@ def test_keys_of_the_public_stream_stay_ids() -> None:
     told = Out(topic=TRANSFERS_TOPIC, partition=0, key="id", value=b"text")
     gone = Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=None)
 
-    assert VOUCHER.vouch([told, gone]) == [told, gone]
+    assert _voucher().vouch([told, gone]) == [told, gone]

@@ -37,7 +37,6 @@ from tests.services.bridge import (
     KEEPER,
     MONITOR,
     OPERATOR,
-    VOUCHER,
     Bridge,
     topics,
     until,
@@ -142,7 +141,7 @@ async def test_a_stolen_state_secret_delivers_nothing_that_was_not_deposited(
             Out(topic=inbox(SOLANA), partition=0, key="k", value=INBOX.encode(forged)),
             Out(topic=SIGNING_REQUESTS, partition=0, key="k", value=request),
         ]
-        await bus.publish(VOUCHER.vouch(outs))
+        await bus.publish(bridge.voucher.vouch(outs))
         await until(lambda: "no such deposit" in str(bridge.observer.declines))
 
     assert len(bridge.chains[SOLANA].executed) == 1
