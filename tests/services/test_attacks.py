@@ -105,9 +105,9 @@ async def test_a_listener_takes_no_other_chains_cursor(tmp_path: Path) -> None:
         await own.restore()
         await own.commit([], {"cursor": solana})
 
-    async with bridge.running(attesters=False):
+    async with bridge.running(attesters=False) as running:
         bridge.chains[BNB].deposit(deposit())
-        await asyncio.sleep(0.3)
+        await _told(running, Stage.SEEN)
     async with SqliteBus(tmp_path / "bus.db", topics()) as bus, bus.own(None, topic, 0) as own:
         cursor = KEEPER.at(BNB).opened("cursor", (await own.restore())["cursor"])
     assert cursor == b"1"

@@ -50,6 +50,9 @@ from relayer.ports.chain import ChainDrafter, ChainReader, ChainWriter
 from relayer.ports.clock import Clock
 from relayer.services.relayer.attendance import Attendance
 
+MOST_PATIENCE: Final = 4
+"""How many times as long as at first a lane waits for a quorum at most."""
+
 DOUBT: Final = 0.1
 """Part of its age that a deposit waits longer each time which is claimed and cannot be read."""
 
@@ -247,8 +250,16 @@ class Effects:
                 detail=str(error),
                 act=transfer.act,
             )
-        until = min(now + self._pace.quorum, float(dies_at))
-        return Drafted(id=deposit.id, draft=draft, until=until, at=self._clock.now())
+        now = self._clock.now()
+        until = min(now + self._patience(transfer), float(dies_at))
+        return Drafted(id=deposit.id, draft=draft, until=until, at=now)
+
+    def _patience(self, transfer: Transfer) -> float:
+        """Seconds to wait for a quorum, longer after each one that did not come.
+
+        Attesters that cannot keep up would else sign only what nobody waits for any more.
+        """
+        return self._pace.quorum * min(1 + transfer.attempts, MOST_PATIENCE)
 
     async def seal(self, transfers: Sequence[Transfer], nonce: int | None) -> SealOutcome:
         """Sign a transaction for Transfers that have their quorum; nothing is sent."""
@@ -277,8 +288,10 @@ class Effects:
             word = f"{word}: {format_shares(deposit.shares)} shares are needed"
         if reason in FOR_GOOD:
             return Parked(id=deposit.id, reason=reason, at=now, detail=word, act=transfer.act)
-        until = now + wait_before(transfer.attempts + 1)
-        return Held(id=deposit.id, reason=reason, until=until, at=now, detail=word)
+        wait = wait_before(transfer.attempts + 1)
+        if reason is Reason.SUBMISSION_EXPIRED:  # nothing is wrong with the act: it came too late
+            wait = min(wait, self._pace.quorum)
+        return Held(id=deposit.id, reason=reason, until=now + wait, at=now, detail=word)
 
     def _unsealed(
         self, transfers: Sequence[Transfer], reason: Reason, error: RelayerError
