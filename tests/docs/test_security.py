@@ -24,6 +24,9 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.count(" | ") == 4 and not line.startswith(("| ---", "| topic", "| stolen"))
 ]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FAMILIES = {"relayer_endpoint"}
+"""Beginnings of names that stand for all with it."""
 SOURCES = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "test").glob("*.sol")]
 TESTS = {
     name
@@ -46,9 +49,21 @@ def _plain(topic: str) -> str:
 
 
 def _metrics() -> set[str]:
+    """The names as Prometheus has them: a counter ends with ``_total``."""
     registry = CollectorRegistry()
     declare(registry, Extent(chains=[BNB], routes=[], assets=[], topics=[]), "1")
-    return {metric.name for metric in registry.collect()}
+    return {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in registry.collect()
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_is_named_is_there(page: Path) -> None:
+    """An operator can paste the name into a query."""
+    named = re.findall(r"`(relayer_[a-z_]*[a-z])\b", page.read_text(encoding="utf-8"))
+
+    assert set(named) <= _metrics() | FAMILIES
 
 
 def test_there_are_rows() -> None:
