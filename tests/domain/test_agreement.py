@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.domain.agreement import (
+    KEPT_HEADS,
     Books,
     Heads,
     Moment,
@@ -102,6 +103,8 @@ def test_what_was_final_stays_final() -> None:
     heads = Heads(needed=1)
     heads.tell(0, Moment(100, 1_000))
     assert heads.agreed == Moment(100, 1_000)
+    for height in range(KEPT_HEADS):
+        heads.tell(0, Moment(40 - height, 400))
     heads.tell(0, Moment(40, 400))
 
     assert heads.agreed == Moment(100, 1_000)
