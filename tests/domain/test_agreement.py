@@ -101,16 +101,16 @@ def test_heads_prove_a_height_that_enough_have_reached() -> None:
 def test_what_was_final_stays_final() -> None:
     """An endpoint that is replaced by one that lags takes nothing back."""
     heads = Heads(needed=1)
-    heads.tell(0, Moment(100, 1_000))
-    assert heads.agreed == Moment(100, 1_000)
+    heads.tell(0, Moment(1_000, 9_000))
+    assert heads.agreed == Moment(1_000, 9_000)
     for height in range(KEPT_HEADS):
-        heads.tell(0, Moment(40 - height, 400))
-    heads.tell(0, Moment(40, 400))
+        heads.tell(0, Moment(height, height))
+    heads.tell(0, Moment(940, 940))
 
-    assert heads.agreed == Moment(100, 1_000)
+    assert heads.agreed == Moment(1_000, 9_000)
     assert (heads.behind(0), heads.behind(7)) == (60, 0)
-    assert heads.below(41)
-    assert not heads.below(40)
+    assert heads.below(941)
+    assert not heads.below(940)
 
 
 @pytest.mark.parametrize("mode", Mode)

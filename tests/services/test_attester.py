@@ -26,9 +26,10 @@ from relayer.ports.bus import Out
 from relayer.services.attester.attester import Attester, Post, binding_of
 from relayer.services.attester.journal import Journal
 from relayer.services.gatekeeper import Gatekeeper
+from relayer.services.vouching import Voucher
 from tests.domain.gates import NOW, OPERATOR, a_gate, a_lease, give
 from tests.domain.samples import BNB, ID, SOLANA, SOLANA_USER, USER, deposit
-from tests.services.bridge import ATTESTERS, PAIR, VOUCHER, topics
+from tests.services.bridge import ATTESTERS, KEEPER, PAIR, topics
 from tests.services.fake_chain import FakeChain
 from tests.services.fakes import FakeDrafter, FakeReader
 from tests.services.orders import signed_by
@@ -110,7 +111,7 @@ async def _desk(directory: Path, quarantine: float = 0.0, born: float = 1_000.0)
         gatekeeper=gatekeeper,
         clock=clock,
         observer=Silence(),
-        voucher=VOUCHER,
+        voucher=Voucher(KEEPER, clock),
         quarantine=quarantine,
     )
     return Desk(attester, chains, gatekeeper, journal, clock)

@@ -45,7 +45,7 @@ def made(number: int, **changes: object) -> Deposit:
 def some_books() -> Ledger:
     """Three deposits: delivered, refunded, open; and a delivery that has none."""
     ledger = Ledger()
-    deposits = [made(1), made(2), made(3)]
+    deposits = [made(n + 1, gateway=b"\1" * 32, nonce=n) for n in range(3)]
     ledger.fold(BNB, [*deposits, refund(deposits[1])], 20, 2_000)
     ledger.fold(SOLANA, [delivery(deposits[0]), delivery(made(9))], 30, 900)
     ledger.findings()
@@ -85,6 +85,18 @@ def test_a_loaded_ledger_still_finds_what_is_broken(tmp_path: Path) -> None:
 
     assert any("consumes a deposit again" in detail for detail in found)
     assert any("has no deposit" in detail for detail in found)
+
+
+def test_a_loaded_ledger_knows_which_nonce_is_next(tmp_path: Path) -> None:
+    """The one that follows is no gap after a start; one further on is a deposit that nobody saw."""
+    with opened(tmp_path) as file:
+        file.save(some_books())
+    for nonce, gap in ((3, False), (4, True)):
+        with opened(tmp_path) as file:
+            again = file.load()
+        assert again is not None
+        again.fold(BNB, [made(4, gateway=b"\1" * 32, nonce=nonce)], 30, 1_500)
+        assert any("unseen" in finding.detail for finding in again.findings()) is gap
 
 
 def test_a_finding_survives_a_start(tmp_path: Path) -> None:
