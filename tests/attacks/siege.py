@@ -254,6 +254,12 @@ class Siege:
         asked = [r.value or b"" for r in self.seen if r.topic == SIGNING_REQUESTS]
         return any(made.id.hex().encode() in value for value in asked)
 
+    def marked(self, topic: str) -> list[Record]:
+        """What services of ours have written to a topic that asks for reads of chains."""
+        asks = (b'{"type":"deposit"', b'{"type":"signing_request"')
+        ours = [r for r in self.seen if r.topic == topic and r.key.count("-") == 1]
+        return [record for record in ours if (record.value or b"").startswith(asks)]
+
     def newest_request(self) -> SigningRequest | None:
         """What a lane asked for last."""
         asked = [r.value for r in self.seen if r.topic == SIGNING_REQUESTS and r.key != "k"]

@@ -114,11 +114,12 @@ class Intake:
         now = self._clock.now()
         match content:
             case Deposit():
+                vouched = self._voucher.knows(record)  # first: no copy of it counts any more
                 self._compare(content)
-                self._admit(content, record)
+                self._admit(content, vouched=vouched)
                 return [DepositSeen(deposit=content, at=now)]
             case RefundDue(deposit=deposit):
-                self._admit(deposit, record)
+                self._admit(deposit, vouched=self._voucher.knows(record))
                 return [HandedOver(deposit=deposit, at=now)]
             case Attestation():
                 return self._attested(content)
@@ -133,9 +134,9 @@ class Intake:
             msg = "the deposit is known already"
             raise RecordRefused(msg, Distrust.ALTERED if altered else Distrust.REPEATED)
 
-    def _admit(self, claimed: Deposit, record: Record) -> None:
+    def _admit(self, claimed: Deposit, *, vouched: bool) -> None:
         """RecordRefused while as many claims wait for a look as may that nobody vouches for."""
-        if self._voucher.knows(record):
+        if vouched:
             return
         now = self._clock.now()
         rested = max(0.0, now - self._counted_at) * CLAIMS_PER_SECOND
