@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,8 @@ class Members:
     """Each process's name and what it runs; the tracker's is the last."""
     traced: bool = True
     """Whether they note what passes the bus."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of all beside the config."""
     children: dict[str, Child] = field(default_factory=dict, init=False)
     """All by their names, those that have left too."""
 
@@ -55,13 +57,13 @@ class Members:
         """Make one more process, with a folder of its own; it is not started yet."""
         place = self.directory / name
         place.mkdir(parents=True, exist_ok=True)
-        bus = self.bus.model_dump(mode="json", exclude_defaults=True) if self.bus else None
+        bus = self.bus.model_dump(mode="json", exclude_defaults=True) if self.bus else {}
         child = self.children[name] = Child(
             config=self.config,
             log=place / "log",
             services=services,
             variables={
-                **variables_of({"bus": bus} if bus else {}),
+                **variables_of({"bus": bus, **self.told}),
                 "RELAYER_STATE_DIR": str(place),
                 "RELAYER_LOG__FORMAT": "json",
             },

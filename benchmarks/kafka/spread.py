@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks.flows import FINAL_SECONDS
 from benchmarks.kafka.crews import Members, with_relayers
@@ -16,6 +17,9 @@ from benchmarks.kafka.flows import WARM, took
 from benchmarks.kafka.hops import Notes, kind_of
 from benchmarks.kafka.traffic import Traffic, traffic
 from relayer.process_settings import BusSettings
+
+NO_SWEEP: Final = {"pace": {"sweep_seconds": 3_600}}
+"""Else lanes find the deposits of the burst by themselves before the listener tells of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,9 @@ async def measure_spread(
         async with traffic(place, kafka, lanes=lanes) as here:
             for count in counts:
                 crew = place / f"{count}-relayers"
-                members = Members("spread", here.config, crew, kafka, with_relayers(count))
+                members = Members(
+                    "spread", here.config, crew, kafka, with_relayers(count), told=NO_SWEEP
+                )
                 found.append(await _burst(here, members, lanes, count, transfers))
     return found
 
