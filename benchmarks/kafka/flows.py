@@ -86,7 +86,10 @@ async def _at_once(here: Traffic, members: Members, lanes: int, transfers: int) 
 
 
 def took(notes: Notes, began: float) -> float:
-    """Seconds from the first deposit that a listener committed since then to the last broadcast."""
+    """Seconds from the first deposit that a listener committed since then to the last broadcast.
+
+    Negative where a Sweep had found all of them before the listener told of the first.
+    """
     since = [note for note in notes if "what" in note and note["since"] >= began]
     heard: list[float] = [
         n["since"] for n in since if n["what"].startswith("committed bridge.inbox")
@@ -94,7 +97,6 @@ def took(notes: Notes, began: float) -> float:
     sent: list[float] = [
         n["until"] for n in since if n["what"] == "committed bridge.transfers submitted"
     ]
-    assert min(sent) > min(heard)  # noqa: S101 - nothing was found otherwise before it was told
     return max(sent) - min(heard)
 
 

@@ -73,11 +73,13 @@ async def _burst(here: Traffic, members: Members, lanes: int, count: int, transf
     finally:
         await members.stop()
     notes = members.notes()
+    seconds = took(notes, began)
+    assert seconds > 0  # noqa: S101 - nothing was delivered before it was told
     relayers = sum(cpu for name, cpu in spent.items() if name.startswith("relayer"))
     return Spread(
         lanes=lanes,
         processes=count,
-        per_second=transfers / took(notes, began),
+        per_second=transfers / seconds,
         relayers_ms=1000 * relayers / transfers,
         others_ms=1000 * (sum(spent.values()) - relayers) / transfers,
         owned=_owned(notes, began, count),

@@ -85,13 +85,13 @@ def restore_table(found: Sequence[Restored], lag: CaughtUp) -> str:
 
 def spread_table(found: Sequence[Spread]) -> str:
     """Lanes over several relayer processes."""
-    title = ["burst", "relayers", "lanes each has work for", "transfers/s"]
+    title = ["burst, lanes", "relayers", "lanes each has work for", "transfers/s"]
     title += ["CPU per transfer: relayers", "listener, attesters, monitor, tracker", "load average"]
     return _rows(
         title,
         (
             [
-                f"{one.lanes} lanes a chain",
+                f"{one.lanes} a chain",
                 str(one.processes),
                 " + ".join(map(str, one.owned)),
                 f"{one.per_second:.0f}",
