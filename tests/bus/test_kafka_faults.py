@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
@@ -219,6 +220,45 @@ async def test_publishing_that_is_not_acknowledged_is_told(
     await bus.publish([out(world.stream, 1, "after")])
 
     assert keys(await everything(bus, world.stream)).count("k") <= 1
+
+
+async def test_a_rebalance_ends_a_body_before_another_begins(
+    world: KafkaWorld, bus: KafkaBus
+) -> None:
+    """The fence would keep the books right; but two who fence each other get nothing done."""
+    active: Counter[int] = Counter()
+    most = 0
+    moved = asyncio.Event()
+
+    def body_of(mine: asyncio.Event | None) -> Callable[[Partition], Awaitable[None]]:
+        async def body(partition: Partition) -> None:
+            nonlocal most
+            active[partition.number] += 1
+            most = max(most, active[partition.number])
+            try:
+                await partition.restore()
+                if mine is not None:
+                    mine.set()
+                await asyncio.Event().wait()
+            finally:
+                active[partition.number] -= 1
+
+        return body
+
+    begun = asyncio.Event()
+    async with KafkaBus(world.cluster, topics(world)) as other:
+        first = asyncio.ensure_future(bus.serve(world.inbox, world.state, body_of(begun)))
+        async with asyncio.timeout(3 * SOON):
+            await begun.wait()
+        second = asyncio.ensure_future(other.serve(world.inbox, world.state, body_of(moved)))
+        async with asyncio.timeout(3 * SOON):
+            await moved.wait()
+        for serving in (second, first):
+            serving.cancel()
+            await asyncio.wait([serving])
+
+    assert most == 1
+    assert not any(active.values())
 
 
 async def test_a_lane_outlives_its_rebalances(world: KafkaWorld, bus: KafkaBus) -> None:
