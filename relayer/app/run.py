@@ -177,6 +177,8 @@ class Process:
         if not chain.payers:
             msg = f"chains {chain.chain}: payers are needed where the relayer runs"
             raise SettingRefused(msg)
+        for payer in chain.payers:  # a key that cannot be used is told now, and not at a take-over
+            self._kits[chain.id].writer(payer)
         readers = self._checking
 
         async def body(partition: Partition) -> None:

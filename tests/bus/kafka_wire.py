@@ -11,11 +11,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NotCoordinatorError
+from aiokafka.protocol.transaction import EndTxnResponse_v0
 
 from relayer.bus.kafka_client import Cluster, place
 
-Way = Literal["lose request", "lose answer", "hold"]
+Way = Literal["lose request", "lose answer", "hold", "moved"]
 
 
 class Wire:
@@ -38,7 +39,8 @@ class Wire:
     def fail(self, kind: str, way: Way) -> None:
         """Begin a fault of one kind of request.
 
-        The request gets lost, or its answer does, or it waits until the wire is mended.
+        The request gets lost, or its answer does, or it waits until the wire is mended; or the broker says
+        that another one coordinates the transaction now.
         """
         self._kind, self._way = kind, way
         self.met.clear()
@@ -56,6 +58,8 @@ class Wire:
         self.met.set()
         if self._way == "hold":
             return self._later(connection, request, **kwargs)
+        if self._way == "moved":
+            return _moved()
         if self._way == "lose answer":
             self._unheard.append(asyncio.ensure_future(self._send(connection, request, **kwargs)))
         raise KafkaConnectionError(f"{self._kind}: {self._way}")
@@ -63,6 +67,10 @@ class Wire:
     async def _later(self, connection: Any, request: Any, **kwargs: Any) -> Any:
         await self._open.wait()
         return await self._send(connection, request, **kwargs)
+
+
+async def _moved() -> EndTxnResponse_v0:
+    return EndTxnResponse_v0(0, NotCoordinatorError.errno)
 
 
 @contextlib.asynccontextmanager

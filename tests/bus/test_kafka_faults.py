@@ -116,6 +116,38 @@ async def test_a_transaction_that_takes_too_long_is_lost(
         assert keys(await take_count(owner, 1)) == ["in-0"]
 
 
+async def test_a_coordinator_that_has_moved_is_found_again(
+    world: KafkaWorld, bus: KafkaBus, wire: Wire
+) -> None:
+    """A broker that does not coordinate any more says so within a commit: it ends where it was begun."""
+    async with world.own(world.inbox, world.state, 0) as owner:
+        await owner.restore()
+        wire.fail("EndTxnRequest", "moved")
+        committing = asyncio.create_task(owner.commit([out(world.stream, 0, "out-0")], {"s": b"1"}))
+        await wire.met.wait()
+        wire.mend()
+        async with asyncio.timeout(SOON):
+            await committing
+
+    async with world.own(world.inbox, world.state, 0) as owner:
+        assert await owner.restore() == {"s": b"1"}
+    assert keys(await everything(bus, world.stream)) == ["out-0"]
+
+
+async def test_a_coordinator_that_is_not_found_in_time_costs_the_commit(
+    world: KafkaWorld, bus: KafkaBus, wire: Wire
+) -> None:
+    """It is Lost like any other, and the next owner takes the input again."""
+    await bus.publish([out(world.inbox, 0, "in-0")])
+    lost = await _lose(world, wire, "moved")
+    wire.mend()
+
+    assert "TimeoutError" in lost or "Fenced" in lost
+    async with world.own(world.inbox, world.state, 0) as owner:
+        assert await owner.restore() == {}
+        assert keys(await take_count(owner, 1)) == ["in-0"]
+
+
 async def test_a_commit_of_which_one_part_is_refused_leaves_nothing(
     world: KafkaWorld, bus: KafkaBus
 ) -> None:
