@@ -84,7 +84,7 @@ def _read(access: Access, where: str, error: BaseException) -> Refusal:
         words = f"{where} hangs up on {kind}: look at bus.tls, bus.user and at which port this is"
         return Refusal(words=words, final=False)
     said = str(error) or type(error).__name__
-    return Refusal(words=f"{where} does not answer: {said}", final=False)
+    return Refusal(words=f"{where} does not answer: {said}; look at bus.servers", final=False)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

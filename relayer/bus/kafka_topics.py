@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from relayer.bus.kafka_brokers import judge_brokers
 from relayer.bus.kafka_client import REQUEST, TROUBLE, end, place
@@ -109,6 +114,8 @@ def _made(cluster: Cluster, answers: list[tuple[str, int, str | None]]) -> list[
             raise Transient(msg)
         if code not in {0, EXISTS}:
             msg = f"topic {name} was not made: {detail or for_code(code).__name__}"
+            if code == InvalidReplicationFactorError.errno:
+                msg += " Set bus.replication and bus.min_insync to what it has, or add brokers."
             raise Transient(msg)
     return [name for name, code, _ in answers if code == 0]
 

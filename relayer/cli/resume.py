@@ -43,6 +43,7 @@ async def _resume(
     from relayer.app.chains import ed25519
     from relayer.cli.control import halts_of, publish
     from relayer.domain.authority import Role, Signed, to_sign
+    from relayer.domain.errors import SettingRefused
     from relayer.domain.gate import CONTROL_RECORDS, RESUME, Resume
     from relayer.settings import load
 
@@ -50,20 +51,38 @@ async def _resume(
     if not digests:
         await _list(await halts_of(settings, url))
         return
+    named = tuple(digest_of(digest) for digest in digests)
+    signer = ed25519(settings, key)
+    if signer.public.hex() not in settings.operator.keys:
+        msg = f"{key} is no operator's key: {signer.public.hex()} is not among operator.keys"
+        raise SettingRefused(msg)
+    refuse_strange(named, await halts_of(settings, url))
     now = int(time.time())
     resume = Resume(
         command=secrets.token_bytes(32),
-        halts=tuple(digest_of(digest) for digest in digests),
+        halts=named,
         reason=reason,
         issued_at=now,
         expires_at=now + 60 * minutes,
     )
-    signer = ed25519(settings, key)
     body = RESUME.encode(resume).decode()
     signature = await signer.sign(to_sign(Role.OPERATOR, body))
     signed = Signed(role=Role.OPERATOR, key=signer.public, body=body, signature=signature)
     await publish(settings, url, CONTROL_RECORDS.encode(signed))
     click.echo(f"published: resume of {len(digests)} halt(s)")
+
+
+def refuse_strange(named: tuple[bytes, ...], halts: list[dict[str, object]]) -> None:
+    """SettingRefused if a digest names no halt in force: its resume would lift nothing."""
+    from relayer.domain.errors import SettingRefused
+
+    known = {halt["digest"] for halt in halts}
+    if strange := [digest.hex() for digest in named if digest.hex() not in known]:
+        msg = (
+            f"no halt in force has the digest {strange[0]}: without a digest this command lists them "
+            "(--url asks another process)"
+        )
+        raise SettingRefused(msg)
 
 
 def digest_of(text: str) -> bytes:

@@ -8,6 +8,9 @@ import click
 
 from relayer.cli.options import config_option
 
+WIDE = 120
+"""Columns of the table where the output is no terminal."""
+
 
 @click.command()
 @config_option
@@ -48,6 +51,8 @@ def command(config_path: Path, *, open_only: bool, asset: str | None, limit: int
             told.reason or "",
         )
     console = Console()
+    if not console.is_terminal:  # rich takes it for narrow, and would cut words off
+        console.width = max(console.width, WIDE)
     console.print(table)
     summary = ", ".join(
         f"{count} {stage}{f' ({reason})' if reason else ''}"

@@ -65,7 +65,9 @@ def command(
         _write(schemas)
         return
     from relayer.settings import load
+    from relayer.telemetry.log import LogFormat, configure_logs
 
+    configure_logs(LogFormat.CONSOLE, "error")
     settings = load(config_path)
     if acls:
         from relayer.app.acls import commands

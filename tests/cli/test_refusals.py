@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from relayer.cli.halt import scope_of
 from relayer.cli.main import root
-from relayer.cli.resume import digest_of
+from relayer.cli.resume import digest_of, refuse_strange
+from relayer.cli.send import told
 from relayer.domain.errors import SettingRefused
 from relayer.domain.halt import Scope, ScopeKind
 from relayer.settings import Settings, load
@@ -71,3 +72,57 @@ def test_a_deposit_to_its_own_chain_is_not_sent(config: Path) -> None:
 
     assert isinstance(done.exception, SettingRefused)
     assert "a transfer goes to another chain" in str(done.exception)
+
+
+@pytest.mark.parametrize("chain", ["solana", "tron"])
+def test_a_deposit_of_an_asset_that_is_not_served_names_those_that_are(
+    config: Path, chain: str
+) -> None:
+    """A misspelt symbol costs nothing, and is told before the key is looked for."""
+    words = ["send", "--from", chain, "--to", "bnb", "--asset", "TSLX", "--shares", "1"]
+    done = CliRunner().invoke(root, [*words, "--key", "env:NONE", "--config", str(config)])
+
+    assert isinstance(done.exception, SettingRefused)
+    assert "'TSLX' names no asset on" in str(done.exception)
+    assert "served are TSLAx" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        (
+            "AmountOutOfBounds(1000000000000000000000000, 10000000000, 100000000000000000000000)",
+            "the gateway takes 0.00000001 to 100000 shares in one deposit, not 1000000",
+        ),
+        (
+            "CONTRACT_VALIDATE_ERROR: account [TKioCn1pffaaLkgLQRADCptRd3CZgnVwX6] does not exist",
+            "TKioCn1pffaaLkgLQRADCptRd3CZgnVwX6, the account of --key, holds nothing on the source",
+        ),
+        ("Paused(1)", "Paused(1)"),
+    ],
+)
+def test_a_source_chains_refusal_is_told_in_a_users_words(refusal: str, says: str) -> None:
+    """Raw units and node errors say neither what is wrong nor what to do; all else stays as it is."""
+    assert told(refusal) == says
+
+
+def test_a_resume_of_what_is_not_halted_is_refused() -> None:
+    """One mistyped digest among good ones would else be published, and lift nothing."""
+    stands = bytes(31) + b"\x01"
+    halts: list[dict[str, object]] = [{"digest": stands.hex()}]
+
+    refuse_strange((stands,), halts)
+    with pytest.raises(SettingRefused, match=f"no halt in force has the digest {'ab' * 32}"):
+        refuse_strange((stands, b"\xab" * 32), halts)
+
+
+def test_a_resume_with_a_key_that_is_no_operators_is_refused(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process would pass it over, and the command would have said that it was published."""
+    monkeypatch.setenv("STRANGER", "07" * 32)
+    words = ["resume", "--key", "env:STRANGER", "--reason", "-", "ab" * 32]
+    done = CliRunner().invoke(root, [*words, "--config", str(config)])
+
+    assert isinstance(done.exception, SettingRefused)
+    assert "is not among operator.keys" in str(done.exception)

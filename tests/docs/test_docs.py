@@ -23,6 +23,14 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_decision_is_linked_by_its_number(page: Path) -> None:
+    """Whoever follows it finds the decision that was named."""
+    links = re.findall(r"\[ADR (\d+)\]\([^)]*?(\d+)-", page.read_text(encoding="utf-8"))
+
+    assert [int(said) for said, _ in links] == [int(number) for _, number in links]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_make_targets_that_are_named_exist(page: Path) -> None:
     """What a page tells to type can be typed."""
     text = page.read_text(encoding="utf-8")

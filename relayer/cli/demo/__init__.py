@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,31 +186,33 @@ def _report(console: Console, outcome: Outcome, wish: _Wish) -> int:
         transfers_table,
     )
 
+    # Sentences are the reader's to wrap: where stdout is no terminal, rich takes it for narrow.
+    say = partial(console.print, soft_wrap=True)
     console.print(transfers_table(outcome.stories))
     if outcome.struck:
         console.print(chaos_table(outcome.struck, outcome.stories))
     console.print(books_table(outcome.before, outcome.after))
-    console.print(latencies(outcome.stories))
-    console.print(percentiles(outcome.took))
-    console.print(
+    say(latencies(outcome.stories))
+    say(percentiles(outcome.took))
+    say(
         f"relayer process: {outcome.cpu_seconds:.1f} s CPU, "
         f"{1000 * outcome.cpu_seconds / wish.transfers:.0f} ms per transfer with start-up, "
         f"{outcome.peak_bytes / 2**20:.0f} MiB at most, {outcome.seconds:.0f} s in all"
     )
     if outcome.kills:
-        console.print(
+        say(
             f"relayer killed {len(outcome.kills)} times, with {min(outcome.kills)} to "
             f"{max(outcome.kills)} transfers in flight"
         )
     if outcome.kills or outcome.struck:
-        console.print(f"--seed {wish.seed} draws the same again")
+        say(f"--seed {wish.seed} draws the same again")
     for problem in outcome.wrong:
-        console.print(f"[red]{problem}[/red]")
+        say(f"[red]{problem}[/red]")
     if outcome.wrong:
         return 1
     killed = f", relayer killed {len(outcome.kills)} times" if outcome.kills else ""
     struck = f", in spite of {len(outcome.struck)} blows" if outcome.struck else ""
-    console.print(
+    say(
         f"[green]{wish.transfers} transfers delivered, each once{killed}{struck}; the books "
         "balance to the last unit.[/green]"
     )

@@ -61,7 +61,7 @@ class Board:
 
     def say(self, text: str) -> None:
         """A line above the bars."""
-        self._progress.console.print(text)
+        self._progress.console.print(text, soft_wrap=True)
 
     def _bar(self, name: str, total: int) -> TaskID:
         return self._progress.add_task(name, total=total)
