@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Self
 
-    from relayer.bus.sqlite import SqliteBus
+    from relayer.bus.sqlite_log import Log
     from relayer.ports.bus import Record
 
 CHUNK: Final = 256
 """Records read from one partition at a time."""
 
 
+class Followed(Protocol):
+    """What a follower asks of the bus that it reads."""
+
+    @property
+    def log(self) -> Log:
+        """The open file. Raises `Fatal` when closed."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the bus was closed, or not opened yet."""
+
+    def now(self) -> float:
+        """Return the time that records are stamped with, in seconds since the epoch."""
+
+    def bell(self, topic: str) -> asyncio.Event:
+        """Return a new event, set after each commit to the topic for as long as it is held."""
+
+
 class SqliteFollower:
     """See `relayer.ports.bus.Follower`."""
 
-    def __init__(self, bus: SqliteBus, topic: str, since: timedelta | None) -> None:
+    def __init__(self, bus: Followed, topic: str, since: timedelta | None) -> None:
         """Begin at the first `__anext__`."""
         self.caught_up = asyncio.Event()
         self._bus, self._topic, self._since = bus, topic, since

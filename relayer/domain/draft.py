@@ -10,6 +10,7 @@ from typing import Final, Literal
 from eth_hash.auto import keccak
 
 from relayer.domain.authority import Signed
+from relayer.domain.errors import Rejected
 from relayer.domain.transfer import ActKind, Deposit, IdWord, TransferId
 from relayer.domain.wire import (
     Chain,
@@ -145,6 +146,18 @@ class Landings:
 
     of: Mapping[str, Landing]
     next_nonce: int | None = None
+
+
+class Unwanted(Rejected):
+    """A submission of which no item would be executed; the message has the chain's word.
+
+    ``words`` has the word for each transfer id, where the chain says one for each.
+    """
+
+    def __init__(self, message: str, words: Mapping[TransferId, str] | None = None) -> None:
+        """Say it, and for whom."""
+        super().__init__(message)
+        self.words: Mapping[TransferId, str] = words or {}
 
 
 def payload_digest(payload: bytes) -> bytes:

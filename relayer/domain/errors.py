@@ -16,7 +16,7 @@ RelayerError
 │   ├── RecordRefused  a bus record that does not decode or is not authentic
 │   │   └── VersionRefused  it is of a version that this release does not read
 │   ├── DraftRefused   a draft an attester must not sign
-│   ├── Unwanted       a submission that would execute nothing
+│   ├── Unwanted       a submission that would execute nothing (relayer.domain.draft)
 │   └── Refused        signed bytes that can never land
 └── Fatal              stop: a person has to look
     ├── SettingRefused a setting outside what is allowed
@@ -25,13 +25,7 @@ RelayerError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from relayer.domain.distrust import Decline, Distrust
-
-if TYPE_CHECKING:
-    from relayer.domain.transfer import TransferId
 
 
 class RelayerError(Exception):
@@ -107,18 +101,6 @@ class DraftRefused(Rejected):
         """Say it in words, and by name."""
         super().__init__(message)
         self.why = why
-
-
-class Unwanted(Rejected):
-    """A submission of which no item would be executed; the message has the chain's word.
-
-    ``words`` has the word for each transfer id, where the chain says one for each.
-    """
-
-    def __init__(self, message: str, words: Mapping[TransferId, str] | None = None) -> None:
-        """Say it, and for whom."""
-        super().__init__(message)
-        self.words: Mapping[TransferId, str] = words or {}
 
 
 class Refused(Rejected):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from relayer.agreement.acting import QuorumDrafter, QuorumWriter
 from relayer.agreement.endpoints import Endpoint, Endpoints
 from relayer.domain.address import Account
-from relayer.domain.draft import Act, Draft, Landing, LandingKind, Landings, Submission
+from relayer.domain.draft import Act, Draft, Landing, LandingKind, Landings, Submission, Unwanted
 from relayer.domain.errors import (
     Disagreement,
     DraftRefused,
@@ -22,7 +22,6 @@ from relayer.domain.errors import (
     Refused,
     Transient,
     Unavailable,
-    Unwanted,
 )
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.domain.wire import Terms

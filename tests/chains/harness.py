@@ -23,8 +23,8 @@ from relayer.domain.address import (
     family_of,
 )
 from relayer.domain.amount import WAD, Shares
-from relayer.domain.draft import Act, Attestation, Draft, Landing, LandingKind, Submission
-from relayer.domain.errors import Unavailable, Unwanted
+from relayer.domain.draft import Act, Attestation, Draft, Landing, LandingKind, Submission, Unwanted
+from relayer.domain.errors import Unavailable
 from relayer.domain.transfer import (
     ActKind,
     ChainFact,

@@ -14,15 +14,8 @@ from relayer.chains.evm.sender import EvmSender
 from relayer.chains.evm.writer import EvmWriter
 from relayer.chains.gateway.configure import Call, call
 from relayer.domain.address import account_from_evm, word_of
-from relayer.domain.draft import Act, LandingKind
-from relayer.domain.errors import (
-    DraftRefused,
-    PayerEmpty,
-    Refused,
-    Rejected,
-    Unavailable,
-    Unwanted,
-)
+from relayer.domain.draft import Act, LandingKind, Unwanted
+from relayer.domain.errors import DraftRefused, PayerEmpty, Refused, Rejected, Unavailable
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.signing.local import Secp256k1Signer
 from tests.chains.evm_world import TRON, TRON_GATEWAY, World, evm_world, harness_of

@@ -22,15 +22,8 @@ from relayer.chains.solana.writer import SolanaWriter
 from relayer.devnet.solana.server import SolanaDevnet
 from relayer.domain.address import Account
 from relayer.domain.amount import WAD, Shares
-from relayer.domain.draft import LandingKind, Submission
-from relayer.domain.errors import (
-    DraftRefused,
-    PayerEmpty,
-    Refused,
-    SettingRefused,
-    Unavailable,
-    Unwanted,
-)
+from relayer.domain.draft import LandingKind, Submission, Unwanted
+from relayer.domain.errors import DraftRefused, PayerEmpty, Refused, SettingRefused, Unavailable
 from relayer.domain.transfer import ActKind, Deposit
 from relayer.signing.local import Ed25519Signer
 from tests.chains.harness import some_shares

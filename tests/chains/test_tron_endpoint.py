@@ -18,15 +18,8 @@ from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.writer import TronWriter
 from relayer.domain.address import Account, ChainId
 from relayer.domain.amount import Shares
-from relayer.domain.draft import Act, Attestation, Draft, LandingKind, Submission
-from relayer.domain.errors import (
-    FeeCapped,
-    HistoryPruned,
-    PayerEmpty,
-    Refused,
-    Unavailable,
-    Unwanted,
-)
+from relayer.domain.draft import Act, Attestation, Draft, LandingKind, Submission, Unwanted
+from relayer.domain.errors import FeeCapped, HistoryPruned, PayerEmpty, Refused, Unavailable
 from relayer.domain.transfer import (
     ActKind,
     Deposit,

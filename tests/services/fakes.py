@@ -17,9 +17,10 @@ from relayer.domain.draft import (
     LandingKind,
     Landings,
     Submission,
+    Unwanted,
     payload_digest,
 )
-from relayer.domain.errors import DraftRefused, Refused, Unavailable, Unwanted
+from relayer.domain.errors import DraftRefused, Refused, Unavailable
 from relayer.domain.supply import Counters, Interval, SupplySnapshot
 from relayer.domain.transfer import (
     FAR_AHEAD,

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayer.domain.draft import Act, Draft, Submission
-from relayer.domain.errors import Unwanted
+from relayer.domain.draft import Act, Draft, Submission, Unwanted
 from relayer.domain.facts import Drafted, Held
 from relayer.domain.reasons import Reason
 from relayer.domain.stage import Stage, Transfer

@@ -30,8 +30,8 @@ from relayer.chains.gateway.reads import ITEM_GAS_CALL
 from relayer.chains.gateway.revert import revert_text
 from relayer.chains.gateway.words import number_at
 from relayer.domain.address import Account, ChainId, account_from_evm
-from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
-from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission, Unwanted
+from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable
 from relayer.domain.submission import Bids, dearer
 from relayer.domain.transfer import TransferId
 from relayer.ports.signer import Signer

@@ -31,9 +31,10 @@ from relayer.domain.draft import (
     LandingKind,
     Landings,
     Submission,
+    Unwanted,
     payload_digest,
 )
-from relayer.domain.errors import PayerEmpty, Refused, Unwanted
+from relayer.domain.errors import PayerEmpty, Refused
 from relayer.ports.signer import Signer
 
 _CONFIRMED: Final = {"commitment": "confirmed"}

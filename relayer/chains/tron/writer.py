@@ -21,8 +21,8 @@ from relayer.chains.tron.reader import gateway_logs
 from relayer.chains.tron.rpc import CallTimedOut, TronRpc
 from relayer.chains.tron.transaction import Frame, bandwidth_of, seal_call
 from relayer.domain.address import Account, ChainId, account_from_tron
-from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission
-from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable, Unwanted
+from relayer.domain.draft import PENDING, Act, Landing, LandingKind, Landings, Submission, Unwanted
+from relayer.domain.errors import FeeCapped, PayerEmpty, Refused, Unavailable
 from relayer.domain.transfer import TransferId
 from relayer.ports.signer import Signer
 

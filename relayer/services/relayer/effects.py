@@ -14,7 +14,7 @@ from typing import Final
 from relayer.domain.address import ChainId
 from relayer.domain.amount import format_shares
 from relayer.domain.backoff import MOST, wait_before
-from relayer.domain.draft import RETURN_SECONDS, Act, Submission
+from relayer.domain.draft import RETURN_SECONDS, Act, Submission, Unwanted
 from relayer.domain.errors import (
     Disagreement,
     FeeCapped,
@@ -22,7 +22,6 @@ from relayer.domain.errors import (
     Rejected,
     RelayerError,
     Transient,
-    Unwanted,
 )
 from relayer.domain.facts import (
     DepositDenied,
