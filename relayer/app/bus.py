@@ -106,9 +106,8 @@ def cluster_of(settings: Settings) -> Cluster:
 
 def _tls(settings: Settings, bus: BusSettings) -> ssl.SSLContext:
     """Trust the authority, and know our own certificate if there is one."""
+    context = _trusting(settings.path(bus.authority) if bus.authority else None)
     try:
-        authority = str(settings.path(bus.authority)) if bus.authority else None
-        context = ssl.create_default_context(cafile=authority)
         if bus.certificate and bus.certificate_key:
             # The library reads a key from a file only; it may stand elsewhere.
             with tempfile.NamedTemporaryFile("w", suffix=".pem") as key:
@@ -120,6 +119,15 @@ def _tls(settings: Settings, bus: BusSettings) -> ssl.SSLContext:
         msg = f"bus: the certificates cannot be used: {error}"
         raise SettingRefused(msg) from error
     return context
+
+
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    """Trust an authority, or those that the system trusts. Raises `SettingRefused` for no authority."""
+    try:
+        return ssl.create_default_context(cafile=str(authority) if authority else None)
+    except OSError as error:
+        msg = f"bus.authority: {authority} cannot be used: {error.strerror or error}"
+        raise SettingRefused(msg) from error
 
 
 def _holder(certificate: Path) -> str:

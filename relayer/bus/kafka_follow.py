@@ -31,6 +31,10 @@ CHUNK: Final = 500
 AGAIN: Final = 1.0
 """Seconds after which reading is tried again when the cluster could not be read."""
 
+SILENT: Final = 10.0
+"""Seconds without a record after which the cluster is asked whether it is there. aiokafka waits for one
+that is gone as it waits for records, and tells nobody."""
+
 _log = structlog.get_logger("relayer.bus")
 
 
@@ -54,6 +58,8 @@ class KafkaFollower:
         self._read: deque[Record] = deque()
         self._next: dict[TopicPartition, int] = {}
         self._behind: dict[TopicPartition, int] | None = None
+        self._heard = 0.0
+        """When the cluster was last known to answer, by the loop's clock."""
         self._step: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -102,6 +108,7 @@ class KafkaFollower:
             # The end of a transaction is an offset too, but no record that would wake us.
             patience = 1_000 if self.caught_up.is_set() else 10
             batches = await consumer.getmany(timeout_ms=patience, max_records=CHUNK)
+            await self._be_sure(consumer, heard=bool(batches))
         except OffsetOutOfRangeError as error:
             await self._skip_what_expired(error)
         except TROUBLE as error:
@@ -116,6 +123,14 @@ class KafkaFollower:
                     for record in map(record_of, messages)
                     if not record.key.startswith(RESERVED)
                 )
+
+    async def _be_sure(self, consumer: AIOKafkaConsumer, *, heard: bool) -> None:
+        """After a silence let the cluster answer something; one of `TROUBLE` where it does not."""
+        now = asyncio.get_running_loop().time()
+        if heard or now - self._heard > SILENT:
+            if not heard:
+                await consumer.end_offsets(self._places)
+            self._heard = now
 
     async def _begin(self) -> AIOKafkaConsumer:
         """Start a reader: at the beginning, or where an interrupted one has stopped."""

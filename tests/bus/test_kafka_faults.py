@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
+import structlog
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from relayer.bus import kafka_partition
+from relayer.bus import kafka_follow, kafka_partition
 from relayer.bus.kafka import KafkaBus
 from relayer.domain.errors import Transient
 from relayer.ports.bus import Lost, Partition
@@ -227,6 +228,25 @@ async def test_topics_are_judged_although_a_broker_is_just_lost(bus: KafkaBus, w
     wire.mend()
 
     assert await judging == []
+
+
+async def test_who_follows_says_that_the_cluster_is_gone(
+    world: KafkaWorld, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client waits for it as it waits for records; nobody would know, and it goes on afterwards."""
+    monkeypatch.setattr(kafka_follow, "SILENT", 0.1)
+    world.cluster = dataclasses.replace(world.cluster, request=0.5)
+    bus = await world.open()
+    async with aclosing(bus.follow(world.stream, None)) as follower, asyncio.timeout(SOON):
+        next_one = asyncio.ensure_future(anext(follower))
+        await follower.caught_up.wait()
+        with structlog.testing.capture_logs() as said:
+            wire.fail("OffsetRequest", "lose request")
+            while not any(line["event"] == "bus.follow_interrupted" for line in said):
+                await asyncio.sleep(0.05)
+        wire.mend()
+        await bus.publish([out(world.stream, 0, "back")])
+        assert (await next_one).key == "back"
 
 
 async def test_a_publisher_that_died_is_replaced(world: KafkaWorld, bus: KafkaBus) -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relayer.app.bus import cluster_of
 from relayer.cli.main import root
 from relayer.domain.errors import SettingRefused
 from relayer.settings import load
@@ -176,6 +177,23 @@ def test_the_devnet_example_is_a_config_as_the_devnet_writes_it() -> None:
     assert len(loaded.chains) == 3
     assert [asset.symbol for asset in loaded.assets] == ["TSLAx", "NVDAx", "AAPLx"]
     assert len(loaded.attesters) == 3
+
+
+@pytest.mark.parametrize(
+    ("held", "why"), [(None, "No such file"), ("no certificate", "certificate")]
+)
+def test_an_authority_that_is_none_is_named(held: str | None, why: str, tmp_path: Path) -> None:
+    """With its setting and its path: it is the first file of a secured cluster that goes missing."""
+    authority = tmp_path / "ca.pem"
+    if held is not None:
+        authority.write_text(held, encoding="utf-8")
+    lines = f'kind = "kafka"\nservers = ["k:9093"]\ntls = true\nauthority = "{authority}"'
+    path = tmp_path / "relayer.toml"
+    path.write_text(f"{filled()}\n[bus]\n{lines}\n", encoding="utf-8")
+    settings = load(path)
+
+    with pytest.raises(SettingRefused, match=f"bus.authority: {authority} cannot be used: .*{why}"):
+        cluster_of(settings)
 
 
 @pytest.mark.parametrize(
