@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -140,9 +141,9 @@ async def test_places_that_fall_free_are_given_once(*, vouched: bool) -> None:
     assert most == places
 
 
-def _read(out: Out, **changes: object) -> Record:
-    """A record as it was written, appended now."""
-    told = {"topic": out.topic, "key": out.key, "value": out.value, "time": time.time()}
+def _read(out: Out, later: float = 0.0, **changes: object) -> Record:
+    """A record as it was written, appended now or so many seconds later."""
+    told = {"topic": out.topic, "key": out.key, "value": out.value, "time": time.time() + later}
     return Record(**({"partition": 0, "offset": 1} | told | changes))  # type: ignore[arg-type]
 
 
@@ -155,14 +156,14 @@ def _read(out: Out, **changes: object) -> Record:
         {"key": "id." + "0" * 32},
         {"key": f"id.{int(time.time())}-{'0' * 32}"},
         {"key": f"id.{'9' * 4000}-{'0' * 32}"},
-        {"time": time.time() + 2 * LIFE},
-        {"time": time.time() - 2 * LIFE},
+        {"later": 2 * LIFE},
+        {"later": -2 * LIFE},
         {"key": "id.\\xff"},
         {"key": "id.ä"},
         {"value": None},
     ],
 )
-def test_only_the_very_bytes_on_their_topic_are_vouched_for(changes: dict[str, object]) -> None:
+def test_only_the_very_bytes_on_their_topic_are_vouched_for(changes: dict[str, Any]) -> None:
     """Another value, topic or time, no mark, a wrong one, one that is no text: a stranger's."""
     (out,) = _voucher().vouch([Out(topic=SIGNING_REQUESTS, partition=0, key="id", value=b"text")])
 

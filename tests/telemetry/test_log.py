@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -20,15 +19,11 @@ KEYED = "https://someone:hunter2@node.example:8443/v2/0123abcd?apikey=42"
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """Set up logging into memory, and put back what was there."""
-    root, handlers, level = logging.getLogger(), logging.getLogger().handlers, logging.root.level
+def lines() -> io.StringIO:
+    """Set up logging into memory."""
     stream = io.StringIO()
     configure_logs(LogFormat.JSON, "info", stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return stream
 
 
 def test_an_event_is_one_line_of_json_with_its_facts(lines: io.StringIO) -> None:
