@@ -12,12 +12,14 @@ from contextlib import aclosing
 import pytest
 import structlog
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError
 
-from relayer.bus import kafka_follow, kafka_partition
+from relayer.bus import kafka_follow, kafka_members, kafka_partition
 from relayer.bus.kafka import KafkaBus
 from relayer.domain.errors import Transient
 from relayer.ports.bus import Lost, Partition
 from tests.bus.harness import (
+    LANES,
     SOON,
     everything,
     keys,
@@ -311,6 +313,42 @@ async def test_a_rebalance_ends_a_body_before_another_begins(
 
     assert most == 1
     assert not any(active.values())
+
+
+async def test_a_membership_that_fails_is_begun_anew(
+    world: KafkaWorld, bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bodies end, since nobody would tell that others have their partitions, and begin again."""
+    begun, ended, poll = asyncio.Queue[int](), asyncio.Queue[int](), kafka_members._poll
+    fail = asyncio.Event()
+
+    async def failing(consumer: object) -> None:
+        async with asyncio.TaskGroup() as group:
+            polling = group.create_task(poll(consumer))
+            await fail.wait()
+            polling.cancel()
+        fail.clear()
+        raise KafkaConnectionError("the group's coordinator hung up")
+
+    async def lane(partition: Partition) -> None:
+        begun.put_nowait(partition.number)
+        try:
+            await asyncio.sleep(SOON)
+        finally:
+            ended.put_nowait(partition.number)
+
+    monkeypatch.setattr(kafka_members, "_poll", failing)
+    monkeypatch.setattr(kafka_members, "AGAIN", 0.05)
+    serving = asyncio.ensure_future(bus.serve(world.inbox, world.state, lane))
+    try:
+        async with asyncio.timeout(SOON):
+            first = sorted([await begun.get() for _ in range(LANES)])
+            fail.set()
+            assert sorted([await ended.get() for _ in range(LANES)]) == first
+            assert sorted([await begun.get() for _ in range(LANES)]) == first
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
 
 
 async def test_a_lane_outlives_its_rebalances(world: KafkaWorld, bus: KafkaBus) -> None:
