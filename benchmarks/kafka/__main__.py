@@ -1,4 +1,4 @@
-"""Everything that is measured of Kafka, as tables for `benchmarks/README.md`: ~23 minutes.
+"""Everything that is measured of Kafka, as tables for `benchmarks/README.md`: ~20 minutes.
 
 ``python -m benchmarks.kafka`` measures all; ``--only`` one part, or several. A broker of its own is
 started for it (Java 17, Maven). Ratios hold within a run, since its parts share the machine.
@@ -68,7 +68,7 @@ async def _idle(place: Path, bus: BusSettings, _told: argparse.Namespace) -> str
 PARTS: Final[dict[str, tuple[Part, str]]] = {
     "steady": (_steady, "latency by hop, commits and CPU on either bus: 3 minutes"),
     "lanes": (_lanes, "a burst over lanes of one process: 2 minutes"),
-    "spread": (_spread, "a burst over lanes of several relayers: 9 minutes beside other work"),
+    "spread": (_spread, "a burst over lanes of several relayers: 6 minutes"),
     "takeover": (_takeover, "how long lanes stand that only count: 1 minute"),
     "relayers": (_relayers, "relayers come and go under a steady flow: 3 minutes"),
     "restore": (_restore, "starts on 100,000 open transfers: 1 minute"),
