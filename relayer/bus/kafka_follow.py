@@ -127,10 +127,11 @@ class KafkaFollower:
     async def _be_sure(self, consumer: AIOKafkaConsumer, *, heard: bool) -> None:
         """After a silence let the cluster answer something; one of `TROUBLE` where it does not."""
         now = asyncio.get_running_loop().time()
-        if heard or now - self._heard > SILENT:
-            if not heard:
-                await consumer.end_offsets(self._places)
-            self._heard = now
+        if not heard and now - self._heard <= SILENT:
+            return
+        if not heard:
+            await consumer.end_offsets(self._places)
+        self._heard = now
 
     async def _begin(self) -> AIOKafkaConsumer:
         """Start a reader: at the beginning, or where an interrupted one has stopped."""

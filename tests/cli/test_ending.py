@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from relayer.cli.ending import ASKING, in_order
 from tests.services.bridge import until
 
 DEMO = ("-m", "relayer.cli.main", "demo", "--transfers", "6", "--rate", "0.2")
@@ -44,6 +45,31 @@ def _children(pid: int) -> list[int]:
         for child in map(int, task.read_text(encoding="ascii").split()):
             found += [child, *_children(child)]
     return found
+
+
+@pytest.mark.parametrize("first", ASKING)
+@pytest.mark.parametrize("second", ASKING)
+def test_the_first_signal_leaves_the_block_and_a_second_does_not_disturb(
+    first: signal.Signals, second: signal.Signals
+) -> None:
+    """What is ended on the way out ends; after it signals mean what they meant before."""
+    before = [signal.getsignal(number) for number in ASKING]
+    ended: list[int] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), first)
+            signal.pause()
+        finally:
+            os.kill(os.getpid(), second)
+            ended.append(second)
+
+    with in_order(), pytest.raises(SystemExit) as left:
+        work()
+
+    assert ended == [second]
+    assert left.value.code == 128 + first
+    assert [signal.getsignal(number) for number in ASKING] == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")

@@ -7,11 +7,14 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from relayer.app.run import Process
+from relayer.app.services import Service
 from relayer.cli.demo.journey import Demo
 from relayer.cli.main import root
 from relayer.devnet import given
 from relayer.devnet.keys import PUBLISHED
 from relayer.devnet.world import LocalWorld, WorldOptions
+from relayer.domain.errors import SettingRefused
 from relayer.settings import load
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -26,6 +29,20 @@ def _demo(world: LocalWorld, transfers: int, crashes: int) -> Demo:
         users=world.options.users,
         crashes=crashes,
     )
+
+
+async def test_a_payers_key_that_is_missing_is_told_at_the_start(
+    world: LocalWorld, tmp_path: Path
+) -> None:
+    """And not when its lane is first taken over, perhaps at night: the process would end then."""
+    whole = load(world.config_path)
+    first, *others = whole.chains
+    lacking = first.model_copy(update={"payers": (*first.payers, "file:keys/nobody")})
+    settings = whole.model_copy(update={"chains": (lacking, *others), "state_dir": tmp_path})
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await Process(settings, [Service.RELAYER]).run()
+    assert raised.group_contains(SettingRefused, match="keys/nobody cannot be read")
 
 
 async def test_every_route_and_asset_is_delivered_once_although_the_relayer_is_killed(

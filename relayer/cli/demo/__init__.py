@@ -207,7 +207,7 @@ def _report(console: Console, outcome: Outcome, wish: _Wish) -> int:
     if outcome.kills or outcome.struck:
         say(f"--seed {wish.seed} draws the same again")
     for problem in outcome.wrong:
-        say(f"[red]{problem}[/red]")
+        say(problem, style="red", markup=False)  # it may quote what somebody wrote
     if outcome.wrong:
         return 1
     killed = f", relayer killed {len(outcome.kills)} times" if outcome.kills else ""
